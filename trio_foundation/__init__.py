@@ -1,0 +1,29 @@
+"""Keep a Trio program running: OTP's supervision ideas in Trio's own terms.
+
+Each room of the library answers one question, and is imported by its name:
+
+`trio_foundation.telemetry`
+    What happened? Typed events, subscriptions, and a bridge to `logging`.
+`trio_foundation.supervision`
+    Who is kept running? Supervisors, children, restarts, ordered stops.
+`trio_foundation.application`
+    How does a program start and stop? Signals, an ordered stop, an exit code.
+
+What all rooms share is here: the root of their errors, delays that grow, and the
+flags for rolling the library out bit by bit.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata as _metadata
+
+from ._base import Backoff, FoundationError, flags, give_home as _give_home
+
+__all__ = ["Backoff", "FoundationError", "__version__", "flags"]
+
+try:
+    __version__ = _metadata.version("trio-foundation")
+except _metadata.PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.1.0"
+
+_give_home(globals())

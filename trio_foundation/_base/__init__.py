@@ -1,0 +1,36 @@
+"""Words that all rooms share: errors, argument checks, backoff arithmetic, flags.
+
+No Trio in here, and nothing of the rooms. What is public of it is exported by
+`trio_foundation`.
+"""
+
+from __future__ import annotations
+
+from ._backoff import Backoff
+from ._checks import (
+    check_async_fn,
+    check_bool,
+    check_choice,
+    check_count,
+    check_name,
+    check_number,
+    check_seconds,
+)
+from ._errors import FoundationError
+from ._flags import flags, is_flag_set
+from ._homes import give_home
+
+__all__ = [
+    "Backoff",
+    "FoundationError",
+    "check_async_fn",
+    "check_bool",
+    "check_choice",
+    "check_count",
+    "check_name",
+    "check_number",
+    "check_seconds",
+    "flags",
+    "give_home",
+    "is_flag_set",
+]

@@ -1,0 +1,282 @@
+"""Checks of arguments, made where the argument is written.
+
+A nonsensical number does its harm far from the line that wrote it: a NaN never
+compares, so a limit that is NaN is never reached. Every public function refuses
+such a value itself, shows it, and says what to write. What passed a check is
+trusted from there on.
+
+A supervisor starts children by the thousand, so a check of a good value is one
+or two comparisons; all words are made on the way to the error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from types import CodeType, CoroutineType
+from typing import Any, Literal, NoReturn, overload
+
+__all__ = [
+    "check_async_fn",
+    "check_bool",
+    "check_choice",
+    "check_count",
+    "check_name",
+    "check_number",
+    "check_seconds",
+]
+
+
+def check_seconds(
+    name: str, value: object, *, above_zero: bool = False, finite: bool = False
+) -> float:
+    """Refuse what is no length of time.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A length of time, in seconds.
+        above_zero: Whether 0 seconds are refused too.
+        finite: Whether `math.inf` is refused too.
+
+    Returns:
+        The value, as a float.
+
+    Raises:
+        TypeError: If *value* is no number.
+        ValueError: If *value* is negative or NaN, or refused by the options.
+
+    Example:
+        >>> check_seconds("grace", 5)
+        5.0
+        >>> check_seconds("within", math.nan, above_zero=True)
+        Traceback (most recent call last):
+        ValueError: within must be more than 0 seconds, not nan
+    """
+    if isinstance(value, (float, int)) and value is not True and value is not False:
+        # Written so that NaN, which compares with nothing, fails.
+        if (value > 0 or (value == 0 and not above_zero)) and (value < math.inf or not finite):
+            return float(value)
+        limits = "more than 0 seconds" if above_zero else "0 seconds or more"
+        raise ValueError(f"{name} must be {limits}{' and finite' * finite}, not {value!r}")
+    raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+
+
+def check_number(name: str, value: object, *, least: float, most: float = math.inf) -> float:
+    """Refuse what is no finite number from *least* to *most*.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A number without a unit.
+        least: The smallest number allowed.
+        most: The largest number allowed; infinity itself is never allowed.
+
+    Returns:
+        The value, as a float.
+
+    Raises:
+        TypeError: If *value* is no number.
+        ValueError: If *value* is NaN, infinite, or outside the limits.
+
+    Example:
+        >>> check_number("jitter", 1.5, least=0, most=1)
+        Traceback (most recent call last):
+        ValueError: jitter must be from 0 to 1, not 1.5
+    """
+    if isinstance(value, (float, int)) and value is not True and value is not False:
+        if least <= value <= most and value != math.inf:
+            return float(value)
+        limits = (
+            f"{least:g} or more and finite" if most == math.inf else f"from {least:g} to {most:g}"
+        )
+        raise ValueError(f"{name} must be {limits}, not {value!r}")
+    raise TypeError(f"{name} must be a number, not {value!r}")
+
+
+@overload
+def check_count(
+    name: str, value: object, *, least: int = 0, allow_inf: Literal[False] = False
+) -> int: ...
+@overload
+def check_count(name: str, value: object, *, least: int = 0, allow_inf: Literal[True]) -> float: ...
+def check_count(name: str, value: object, *, least: int = 0, allow_inf: bool = False) -> float:
+    """Refuse what is no whole number, or one below *least*.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A whole number.
+        least: The smallest number allowed.
+        allow_inf: Whether `math.inf` stands for "without a limit".
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If *value* is no whole number.
+        ValueError: If *value* is below *least*.
+
+    Example:
+        >>> check_count("max_restarts", 3)
+        3
+        >>> check_count("max_restarts", -1)
+        Traceback (most recent call last):
+        ValueError: max_restarts must be 0 or more, not -1
+    """
+    if isinstance(value, int) and value is not True and value is not False:
+        if value >= least:
+            return value
+        raise ValueError(f"{name} must be {least} or more, not {value!r}")
+    if allow_inf and value == math.inf and isinstance(value, float):
+        return value
+    kind = "a whole number or math.inf" if allow_inf else "a whole number"
+    raise TypeError(f"{name} must be {kind}, not {value!r}")
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of *choices*.
+
+    Args:
+        name: The argument's name, for the message.
+        value: One of a few words.
+        choices: The words, as `typing.get_args` gives them for a `typing.Literal`.
+
+    Raises:
+        TypeError: If *value* is no string.
+        ValueError: If *value* is another string.
+
+    Example:
+        >>> check_choice("restart", "sometimes", ("permanent", "transient", "temporary"))
+        Traceback (most recent call last):
+        ValueError: restart must be 'permanent', 'transient' or 'temporary', not 'sometimes'
+    """
+    if value in choices:
+        return
+    *others, last = (repr(choice) for choice in choices)
+    words = f"{', '.join(others)} or {last}" if others else last
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(f"{name} must be {words}, not {value!r}")
+
+
+def check_name(name: str, value: object) -> str:
+    """Refuse what is no name: anything but a string, and the empty string.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A name.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If *value* is no string.
+        ValueError: If *value* is empty.
+
+    Example:
+        >>> check_name("name", "")
+        Traceback (most recent call last):
+        ValueError: name must not be empty
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {value!r}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return value
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Refuse what is neither `True` nor `False`.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A truth value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If *value* is anything else, 0 and 1 included.
+
+    Example:
+        >>> check_bool("significant", 1)
+        Traceback (most recent call last):
+        TypeError: significant must be True or False, not 1
+    """
+    if value is True or value is False:
+        return value
+    raise TypeError(f"{name} must be True or False, not {value!r}")
+
+
+def check_async_fn(caller: str, async_fn: object, args: tuple[object, ...] = ()) -> None:
+    """Refuse what cannot be an async function, and say how the call is written.
+
+    A function that is not ``async`` may still return something to await, so it
+    passes; Trio refuses what it returns if that is nothing to await.
+
+    Args:
+        caller: The function that was given *async_fn*, as users write it.
+        async_fn: What should be an async function.
+        args: The arguments that came with it.
+
+    Raises:
+        TypeError: If *async_fn* is a coroutine (which is closed, for nobody will
+            await it any more), an async generator function, or not callable.
+
+    Example:
+        >>> async def poll(seconds): ...
+        >>> check_async_fn("start_soon", poll)
+        >>> check_async_fn("start_soon", poll(10))
+        Traceback (most recent call last):
+        TypeError: start_soon takes an async function, but got a coroutine: \
+write start_soon(poll, 10), not start_soon(poll(10))
+    """
+    if callable(async_fn):
+        code = getattr(async_fn, "__code__", None)
+        if code is None or not code.co_flags & inspect.CO_ASYNC_GENERATOR:
+            return
+    _refuse_async_fn(caller, async_fn, args)
+
+
+# Helpers, in order of use
+
+
+def _refuse_async_fn(caller: str, async_fn: object, args: tuple[object, ...]) -> NoReturn:
+    expected = f"{caller} takes an async function"
+    if inspect.iscoroutine(async_fn):
+        name = async_fn.__name__
+        inner = _written_arguments(async_fn)
+        async_fn.close()  # or Python would warn that it was never awaited
+        outer = [name, *inner, *map(_written, args)]
+        wrong = [f"{name}({', '.join(inner)})", *map(_written, args)]
+        raise TypeError(
+            f"{expected}, but got a coroutine: write {caller}({', '.join(outer)}), "
+            f"not {caller}({', '.join(wrong)})"
+        )
+    if callable(async_fn) or inspect.isasyncgen(async_fn):
+        name = getattr(async_fn, "__name__", repr(async_fn))
+        raise TypeError(
+            f"{expected}, but {name} is an async generator: write an async function "
+            f"with `async for ... in {name}(...)` in it"
+        )
+    raise TypeError(f"{expected}, but got {async_fn!r}")
+
+
+def _written_arguments(coroutine: CoroutineType[Any, Any, Any]) -> list[str]:
+    """Return the arguments of a coroutine that has not begun, as source code."""
+    code: CodeType = coroutine.cr_code
+    takes_more = code.co_kwonlyargcount or code.co_flags & (
+        inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    )
+    if coroutine.cr_frame is None or takes_more:
+        return ["..."]
+    values = coroutine.cr_frame.f_locals
+    written = [_written(values.get(name)) for name in code.co_varnames[: code.co_argcount]]
+    return ["..."] if "..." in written else written
+
+
+def _written(value: object) -> str:
+    """Return a short plain value as source code, and ``...`` for any other."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        text = repr(value)
+        if len(text) <= 20:
+            return text
+    return "..."

@@ -1,0 +1,95 @@
+"""Switches for rolling out a stricter behaviour bit by bit.
+
+A program that comes from somewhere laxer cannot become strict everywhere in one
+day. A flag makes one part of it lax for a while, by a ``with`` block around that
+part, and leaves the rest strict. A flag belongs to the context, so tasks started
+in the block have it and other tasks do not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from types import MappingProxyType, TracebackType
+from typing import TypedDict, Unpack
+
+import attrs
+
+__all__ = ["FlagOverrides", "flags", "is_flag_set"]
+
+
+class FlagOverrides(TypedDict, total=False):
+    """The flags there are, and their type; `flags` takes any of them."""
+
+    use_strict_supervision: bool
+    use_supervised_tasks_only: bool
+
+
+DEFAULTS: Mapping[str, bool] = MappingProxyType(
+    {"use_strict_supervision": True, "use_supervised_tasks_only": True}
+)
+
+current_flags: ContextVar[Mapping[str, bool]] = ContextVar(
+    "trio_foundation.flags", default=DEFAULTS
+)
+
+
+def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
+    """Set rollout flags for the code, and the tasks, that start in this block.
+
+    A flag is read when a supervisor is opened, so an open one does not change.
+    Flags that are not named keep their value; leaving the block restores all.
+
+    Args:
+        **overrides: The flags to set, `True` or `False`. Both are normally `True`.
+            Without ``use_strict_supervision``, a supervisor that passes its limit
+            of restarts warns and goes on instead of failing. Without
+            ``use_supervised_tasks_only``, work that has no supervisor is no error.
+
+    Returns:
+        The block, for ``with``.
+
+    Raises:
+        TypeError: If there is no such flag, or its value is no `bool`.
+
+    Example:
+        >>> with flags(use_strict_supervision=False):
+        ...     pass  # supervisors opened here are lenient
+        >>> flags(use_strict_supervison=False)
+        Traceback (most recent call last):
+        TypeError: there is no flag 'use_strict_supervison'; \
+the flags are use_strict_supervision and use_supervised_tasks_only
+    """
+    known = " and ".join(DEFAULTS)
+    for name, value in overrides.items():
+        if name not in DEFAULTS:
+            raise TypeError(f"there is no flag {name!r}; the flags are {known}")
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {value!r}; the flags are {known}")
+    return _Overridden({name: bool(value) for name, value in overrides.items()})
+
+
+def is_flag_set(name: str) -> bool:
+    """Return the value of a flag in the current context."""
+    return current_flags.get()[name]
+
+
+@attrs.define(eq=False)
+class _Overridden:
+    _overrides: Mapping[str, bool]
+    _tokens: list[Token[Mapping[str, bool]]] = attrs.field(
+        factory=list[Token[Mapping[str, bool]]], init=False
+    )
+
+    def __enter__(self) -> None:
+        merged = MappingProxyType({**current_flags.get(), **self._overrides})
+        self._tokens.append(current_flags.set(merged))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        current_flags.reset(self._tokens.pop())

@@ -1,0 +1,73 @@
+"""A value that tasks can wait on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar, cast, final
+
+from trio_util import AsyncValue  # type: ignore[import-untyped]
+
+__all__ = ["State"]
+
+T = TypeVar("T")
+
+
+class _AsyncValue(Protocol[T]):
+    value: T
+
+    async def wait_value(self, predicate: Callable[[T], bool], /) -> T: ...
+
+
+@final
+class State(Generic[T]):
+    """A value, and a way to wait until it satisfies a condition.
+
+    Setting the value tries the conditions of those who wait, and wakes those whose
+    condition it satisfies. Setting an equal value is no change, and does nothing.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     state = State("starting")
+        ...     async with trio.open_nursery() as nursery:
+        ...         @nursery.start_soon
+        ...         async def wait():
+        ...             print(await state.wait_value(lambda value: value != "starting"))
+        ...         await trio.testing.wait_all_tasks_blocked()
+        ...         state.value = "running"
+        >>> trio.run(main)
+        running
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, value: T) -> None:
+        self._state = cast("_AsyncValue[T]", AsyncValue(value))
+
+    @property
+    def value(self) -> T:
+        """The value now."""
+        return self._state.value
+
+    @value.setter
+    def value(self, value: T) -> None:
+        self._state.value = value
+
+    async def wait_value(self, predicate: Callable[[T], bool]) -> T:
+        """Wait until the value satisfies a condition.
+
+        The value may have changed again by the time the caller runs; what is
+        returned is the value that satisfied the condition.
+
+        Args:
+            predicate: The condition; a quick function that does not raise, since
+                it is called by whoever sets the value.
+
+        Returns:
+            The value that satisfied it.
+
+        Cancellation:
+            Leaves nothing behind. It is a checkpoint also if the value satisfies
+            the condition already.
+        """
+        return await self._state.wait_value(predicate)

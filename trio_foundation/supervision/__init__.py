@@ -1,0 +1,107 @@
+"""Who is kept running?
+
+A supervisor is a nursery with a restart policy. `open_supervisor` opens a block in which
+children run; one that crashes is started again, alone or with its siblings, until it
+crashes too often: then the supervisor fails, and the level above decides. What a child is
+is written down as data by `child`, `subtree` and `dynamic_subtree`; for children that come
+and go there is `open_dynamic_supervisor`.
+
+The words are those of Erlang/OTP and mean what they mean there.
+"""
+
+from __future__ import annotations
+
+from .._base import give_home as _give_home
+from ._child import Child
+from ._current import cleanup_scope, current_child, stop_requested
+from ._errors import (
+    ChildExists,
+    ChildNotFound,
+    ChildRunning,
+    ChildStartFailed,
+    IgnoreChild,
+    RestartLimitReached,
+    ShutdownChild,
+    SupervisorClosed,
+    SupervisorFailed,
+    TooManyChildren,
+)
+from ._events import (
+    ChildEvent,
+    ChildExited,
+    ChildIgnored,
+    ChildReady,
+    ChildRestarting,
+    ChildStarted,
+    ChildStopping,
+    ChildUnstopped,
+    SupervisionEvent,
+    SupervisorStarted,
+    SupervisorStopped,
+    SupervisorWouldFail,
+)
+from ._exit import Exit
+from ._open import (
+    SupervisorOptions,
+    dynamic_subtree,
+    open_dynamic_supervisor,
+    open_supervisor,
+    subtree,
+    supervise,
+)
+from ._rules._words import AutoShutdown, ChildState, ExitReason, Restart, Strategy
+from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
+from ._spec import ChildOptions, ChildSpec, Liveness, child
+from ._supervisor import DynamicSupervisor, Supervisor
+
+__all__ = [
+    "AutoShutdown",
+    "Child",
+    "ChildCounts",
+    "ChildEvent",
+    "ChildExists",
+    "ChildExited",
+    "ChildIgnored",
+    "ChildNotFound",
+    "ChildOptions",
+    "ChildReady",
+    "ChildRestarting",
+    "ChildRunning",
+    "ChildSnapshot",
+    "ChildSpec",
+    "ChildStartFailed",
+    "ChildStarted",
+    "ChildState",
+    "ChildStopping",
+    "ChildUnstopped",
+    "DynamicSupervisor",
+    "Exit",
+    "ExitReason",
+    "IgnoreChild",
+    "Liveness",
+    "Restart",
+    "RestartLimitReached",
+    "ShutdownChild",
+    "Strategy",
+    "SupervisionEvent",
+    "Supervisor",
+    "SupervisorClosed",
+    "SupervisorFailed",
+    "SupervisorOptions",
+    "SupervisorSnapshot",
+    "SupervisorStarted",
+    "SupervisorStopped",
+    "SupervisorWouldFail",
+    "TooManyChildren",
+    "child",
+    "cleanup_scope",
+    "current_child",
+    "dynamic_subtree",
+    "open_dynamic_supervisor",
+    "open_supervisor",
+    "stop_requested",
+    "subtree",
+    "supervise",
+]
+
+_give_home(globals())

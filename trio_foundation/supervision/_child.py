@@ -1,0 +1,304 @@
+"""The handle of a child: what users hold, over all its incarnations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar, final
+
+import trio
+
+from .._base import check_count
+from ._errors import ChildStartFailed
+from ._exit import Exit, describe
+from ._rules._words import ChildState, ExitReason
+
+if TYPE_CHECKING:  # an entry holds its handle
+    from ._entry import Entry
+    from ._spec import ChildSpec
+
+__all__ = ["Child"]
+
+ValueT = TypeVar("ValueT")
+
+
+@final
+class Child(Generic[ValueT]):
+    """A child of a supervisor. It stays valid over restarts, and after the end.
+
+    Returned by ``start`` and ``start_soon`` of a supervisor, found in its ``children``, and
+    by `current_child` from within. It cannot be made by hand.
+
+    Example:
+        >>> import trio
+        >>> async def serve(*, task_status):
+        ...     task_status.started("port 8080")
+        ...     await trio.sleep_forever()
+        >>> async def main():
+        ...     async with open_supervisor() as sup:
+        ...         web = await sup.start(serve)
+        ...         print(web.name, web.state, web.value, web.incarnation)
+        >>> trio.run(main)
+        serve running port 8080 1
+    """
+
+    __slots__ = ("__weakref__", "_entry")
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def __repr__(self) -> str:
+        return f"<Child {self.name!r} {self.state}, incarnation {self.incarnation}>"
+
+    @property
+    def name(self) -> str:
+        """What it is called in its supervisor."""
+        return self._entry.name
+
+    @property
+    def spec(self) -> ChildSpec:
+        """What was written down about it."""
+        return self._entry.spec
+
+    @property
+    def state(self) -> ChildState:
+        """What it is doing, as its supervisor has noticed.
+
+        ``starting`` until it is ready, then ``running``; ``stopping`` while it is being ended;
+        ``backing_off`` while a restart is due, its own or that of its group; ``stopped`` when it
+        has finished, was stopped or is forgotten; ``ignored`` if it raised `IgnoreChild`.
+        """
+        return self._entry.state
+
+    @property
+    def incarnation(self) -> int:
+        """How often it was started so far, counting starts that failed; the first is 1."""
+        return self._entry.incarnations
+
+    @property
+    def restarts(self) -> int:
+        """How often its supervisor has started it again by itself."""
+        return self._entry.restarts
+
+    @property
+    def value(self) -> ValueT:
+        """What the last ``task_status.started`` was given; None before, and without one."""
+        value: ValueT = self._entry.value
+        return value
+
+    @property
+    def last_exit(self) -> Exit | None:
+        """How the last incarnation that ended did so; None if none has."""
+        return self._entry.last_exit
+
+    @property
+    def status(self) -> object:
+        """Whatever the child wants to show in the supervisor's snapshot; None at first."""
+        return self._entry.status
+
+    @status.setter
+    def status(self, status: object) -> None:
+        self._entry.status = status
+
+    @property
+    def ending(self) -> ExitReason | None:
+        """How its supervisor is ending the present incarnation, for the child's ``finally``.
+
+        None while it is not, and when the child ends by itself.
+        """
+        run = self._entry.run
+        return None if run is None else run.ending
+
+    def beat(self) -> None:
+        """Say that the child is alive; see `Liveness`. Without one it does nothing.
+
+        Example:
+            >>> import trio
+            >>> async def poll():
+            ...     while True:
+            ...         current_child().beat()
+            ...         await trio.sleep(1)
+            >>> async def main():
+            ...     async with open_supervisor([child(poll, liveness=Liveness(every=5))]):
+            ...         await trio.sleep(0)
+            >>> trio.run(main)
+        """
+        run = self._entry.run
+        if run is not None:
+            run.last_beat = trio.current_time()
+
+    async def wait_ready(self) -> ValueT:
+        """Wait until the child is ready, and return its value.
+
+        Raises:
+            ChildStartFailed: If it is not ready and will not be: it is gone, was stopped, or
+                raised `IgnoreChild`. From its last error, if there is one.
+
+        Cancellation:
+            Leaves nothing behind; the child is not concerned.
+
+        Example:
+            >>> import trio
+            >>> async def serve(*, task_status):
+            ...     task_status.started(8080)
+            ...     await trio.sleep_forever()
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         print(await sup.start_soon(serve).wait_ready())
+            >>> trio.run(main)
+            8080
+        """
+        entry = self._entry
+        # Of an incarnation that has ended, the supervisor may not have noticed yet.
+        state = await entry.watch().wait_value(
+            lambda state: state in {"stopped", "ignored"} or (state == "running" and entry.alive)
+        )
+        if state == "running":
+            value: ValueT = entry.value
+            return value
+        exit = entry.last_exit
+        if exit is None:
+            why = "it was never started"
+        elif exit.error is None:
+            why = f"it is {state} ({exit.reason}); restart_child({entry.name!r}) would start it"
+        else:
+            why = describe(exit.error)
+        failure = ChildStartFailed(entry.path, entry.name, why)
+        raise failure from (None if exit is None else exit.error)
+
+    async def wait_exit(self) -> Exit:
+        """Wait for the end of the present incarnation.
+
+        Returns:
+            Its exit; or the last exit, if no incarnation is running or about to be started
+            for the first time.
+
+        Raises:
+            RuntimeError: If the child never ran and is not going to.
+
+        Cancellation:
+            Leaves nothing behind; the child is not concerned.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     await trio.sleep(0)
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         exit = await sup.start_soon(work, restart="temporary").wait_exit()
+            ...         print(exit.reason)
+            >>> trio.run(main)
+            returned
+        """
+        entry = self._entry
+        if entry.run is None and entry.last_exit is None:
+            await entry.watch().wait_value(
+                lambda state: entry.run is not None or state in {"stopped", "ignored"}
+            )
+        if entry.run is not None:
+            return await entry.run.wait_done()
+        await trio.lowlevel.checkpoint()
+        if entry.last_exit is None:
+            raise RuntimeError(f"child {self.name!r} never ran, so it has no exit to wait for")
+        return entry.last_exit
+
+    @contextmanager
+    def monitor(self, capacity: int = 16) -> Iterator[trio.MemoryReceiveChannel[Exit]]:
+        """Receive the exits of the child, from now on, until it is gone for good.
+
+        The channel ends when the child is forgotten or its supervisor has closed. The
+        supervisor never waits for it: when the channel is full its oldest exit goes, and the
+        gap shows in `Exit.incarnation`. Leaving the block leaves nothing behind.
+
+        Args:
+            capacity: How many exits may wait to be received, at least 1.
+
+        Raises:
+            ValueError: If *capacity* is below 1.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     raise ShutdownChild("nothing to do")
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         with sup.start_soon(work, restart="temporary").monitor() as exits:
+            ...             async for exit in exits:
+            ...                 print(exit.reason)
+            >>> trio.run(main)
+            shutdown
+        """
+        check_count("capacity", capacity, least=1)
+        send, receive = trio.open_memory_channel[Exit](capacity)
+        spare = receive.clone()  # to take the oldest from, whatever becomes of the other end
+        entry = self._entry
+
+        def put(exit: Exit) -> None:
+            try:
+                send.send_nowait(exit)
+            except trio.WouldBlock:
+                spare.receive_nowait()
+                send.send_nowait(exit)
+
+        remove_put = entry.hook("on_exit", put)
+        remove_close = entry.hook("on_forgotten", send.close)
+        if entry.forgotten:
+            send.close()
+        try:
+            with send, receive, spare:
+                yield receive
+        finally:
+            remove_put()
+            remove_close()
+
+    def on_exit(self, callback: Callable[[Exit], object]) -> Callable[[], None]:
+        """Have a function called at the end of each incarnation, at once.
+
+        It is called synchronously, before the supervisor decides anything, in the order of
+        registration. What it raises is logged and ignored.
+
+        Args:
+            callback: A plain function of the exit.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     await trio.sleep(0)
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         worker = sup.start_soon(work, restart="temporary")
+            ...         remove = worker.on_exit(lambda exit: print(exit.child, exit.reason))
+            ...         await worker.wait_exit()
+            >>> trio.run(main)
+            work returned
+        """
+        return self._entry.hook("on_exit", callback)
+
+    def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called when nothing of the child runs and no start is scheduled.
+
+        That is when it has finished, was stopped, is ignored or forgotten, or its
+        supervisor has closed. It may be started again after that, by ``restart_child`` or by
+        a group restart. What the function raises is logged and ignored.
+
+        Args:
+            callback: A plain function without arguments.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     await trio.sleep_forever()
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         sup.start_soon(work).on_gone(lambda: print("gone"))
+            ...         await sup.stop_child("work")
+            >>> trio.run(main)
+            gone
+        """
+        return self._entry.hook("on_gone", callback)

@@ -1,0 +1,110 @@
+"""What a child can ask about itself, from anywhere in its own code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from ._child import Child
+from ._incarnation import CURRENT, Incarnation
+
+__all__ = ["cleanup_scope", "current_child", "current_run", "stop_requested"]
+
+
+def current_run() -> Incarnation | None:
+    """Return the incarnation that the calling code runs in, if it runs in one."""
+    run = CURRENT.get(None)
+    return None if run is None or run.ended else run
+
+
+def current_child() -> Child[Any]:
+    """Return the child that the calling code runs in.
+
+    It is known to everything that the child calls and to the tasks that it starts, until
+    the incarnation has ended.
+
+    Raises:
+        RuntimeError: Outside a child, and in a task that outlived its child's incarnation.
+
+    Example:
+        >>> import trio
+        >>> async def work():
+        ...     current_child().status = "warming up"
+        ...     print(current_child().name)
+        >>> async def main():
+        ...     async with open_supervisor() as sup:
+        ...         await sup.start_soon(work, restart="temporary").wait_exit()
+        >>> trio.run(main)
+        work
+    """
+    return _run("current_child").entry.child
+
+
+def stop_requested() -> trio.Event:
+    """Return the event that is set when this child is asked to stop.
+
+    A child that asks for it is a listener: its supervisor sets the event first, waits up
+    to the child's *grace* for it to end by itself, and cancels it only then. To look
+    without becoming a listener, see whether ``current_child().state`` is ``"stopping"``.
+
+    Returns:
+        The event; always the same one within an incarnation.
+
+    Raises:
+        RuntimeError: Outside a child.
+
+    Example:
+        >>> import trio
+        >>> async def serve():
+        ...     await stop_requested().wait()
+        ...     print("the last request is answered")
+        >>> async def main():
+        ...     async with open_supervisor([child(serve)]):
+        ...         await trio.testing.wait_all_tasks_blocked()
+        >>> trio.run(main)
+        the last request is answered
+    """
+    return _run("stop_requested").stop_requested()
+
+
+def cleanup_scope() -> trio.CancelScope:
+    """Return a shielded scope for what has to be awaited in a ``finally``.
+
+    It ends *grace* seconds after the child was cancelled, whoever did it: a stop, a start that
+    was cut short, a time-out of readiness or liveness. A listener that was only asked so
+    far has until *grace* seconds after it would be cancelled. With no stop under way the
+    scope lasts *grace* seconds from when it is entered, or less if a stop begins meanwhile.
+
+    Returns:
+        The scope, to be entered once, at once.
+
+    Raises:
+        RuntimeError: Outside a child.
+
+    Example:
+        >>> import trio
+        >>> async def work():
+        ...     try:
+        ...         await trio.sleep_forever()
+        ...     finally:
+        ...         with cleanup_scope():
+        ...             await trio.sleep(0)
+        ...             print("goodbye said")
+        >>> async def main():
+        ...     async with open_supervisor([child(work)]):
+        ...         await trio.testing.wait_all_tasks_blocked()
+        >>> trio.run(main)
+        goodbye said
+    """
+    return _run("cleanup_scope").cleanup_scope()
+
+
+def _run(caller: str) -> Incarnation:
+    run = current_run()
+    if run is None:
+        raise RuntimeError(
+            f"{caller} works within a child of a supervisor only: call it in the function that "
+            "the supervisor runs, or in what that function calls"
+        )
+    return run

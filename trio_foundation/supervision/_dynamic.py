@@ -1,0 +1,149 @@
+"""A supervisor whose children come and go by the thousand.
+
+Children know nothing of one another here, so nothing has to wait its turn: they start at
+once, exits are handled while others start, and at the end all are stopped together. What
+is gone is forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from contextvars import Context
+from functools import partial
+from typing import Literal, final
+
+import attrs
+import trio
+
+from ._engine import Engine, Message, Retry, is_within
+from ._entry import Entry
+from ._errors import TooManyChildren
+from ._incarnation import Incarnation
+from ._requests import Request
+from ._rules import is_restarted
+from ._spec import ChildSpec
+
+__all__ = ["DynamicEngine"]
+
+
+@final
+@attrs.define(eq=False, kw_only=True)
+class DynamicEngine(Engine):
+    """What `DynamicSupervisor` is the handle of."""
+
+    max_children: float = math.inf
+
+    @property
+    def kind(self) -> Literal["dynamic"]:
+        """The strategy, as a snapshot shows it."""
+        return "dynamic"
+
+    def enroll(self, context: Context) -> None:
+        """Enter nobody: all children come later."""
+
+    async def boot(self) -> None:
+        """Start nobody: all children come later."""
+
+    async def stop_all(self) -> None:
+        """Ask and cancel all children at once, each with its own grace, and join them."""
+        for entry in list(self.entries.values()):
+            if entry.run is not None:
+                entry.run.stop(self.ending or "finished")
+        await self.until(lambda: self.running == 0)
+
+    async def handle(self, message: Message) -> None:
+        """Do one thing; nothing here has to be waited for."""
+        if isinstance(message, Incarnation):
+            if message.entry.run is message:
+                self._on_exit(message)
+        elif isinstance(message, Retry):
+            if message.entry.retry is message:
+                self._attempt(message.entry)
+        elif isinstance(message, Request) and not message.withdrawn:
+            self._on_stop(message)
+
+    # Starting
+
+    def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
+        """Start a child at once; it runs at the next step of the scheduler."""
+        self.check_open()
+        if len(self.entries) >= self.max_children:
+            raise TooManyChildren(self.path, int(self.max_children))
+        entry = self.register(spec, context)
+        self.spawn(entry)
+        return entry
+
+    async def start(self, spec: ChildSpec, context: Context) -> Entry:
+        """Start a child, and wait until it is ready."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_caller()
+        entry = self.start_soon(spec, context)
+        run = entry.run
+        assert run is not None
+        if run.ready_at is not None:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return entry
+        entry.request = Request("start", entry, begun=True)
+        entry.request.on_withdrawn = partial(run.cancel, "its start was cancelled")
+        await entry.request.wait()
+        return entry
+
+    # Exits and restarts
+
+    def _on_exit(self, run: Incarnation) -> None:
+        entry = run.entry
+        assert run.exit is not None
+        was_ready = run.ready_at is not None
+        if entry.request is not None:
+            self._on_failed_start(run, entry.request)
+        elif run.ignored or run.ending == "stopped":
+            self._forget(entry, run)
+        elif is_restarted(entry.spec.restart, run.exit.reason, was_ready=was_ready):
+            delay = self.plan_restart(run)
+            if delay == 0 and was_ready:
+                self._attempt(entry)
+            else:
+                self.schedule(entry, delay)
+        else:
+            self._forget(entry, run)
+
+    def _on_failed_start(self, run: Incarnation, request: Request) -> None:
+        entry = run.entry
+        entry.request = None
+        self._forget(entry, run)
+        if run.ignored:
+            request.answer(entry.child)
+        else:
+            request.refuse(self.start_failure(entry))
+
+    def _attempt(self, entry: Entry) -> None:
+        self.unschedule(entry)
+        if self.admit(entry):
+            self.spawn(entry, is_restart=True)
+
+    def _forget(self, entry: Entry, run: Incarnation) -> None:
+        stoppers, entry.stoppers = entry.stoppers, None
+        if run.ignored:
+            entry.rest("ignored")
+        self.drop(entry)
+        for stopper in stoppers or ():
+            stopper.answer(run.exit)
+
+    # Orders
+
+    def _on_stop(self, request: Request) -> None:
+        request.begun = True
+        entry = self.find_for(request)
+        if entry is None:
+            return
+        run = entry.run
+        if run is None:  # its restart is due
+            self.unschedule(entry)
+            self.drop(entry)
+            request.answer(None)
+            return
+        entry.stoppers = [*(entry.stoppers or ()), request]
+        if run.ended:
+            self._forget(entry, run)
+        else:
+            run.stop("stop_child", ask=not is_within(request.by, run))

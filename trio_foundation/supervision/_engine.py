@@ -1,0 +1,556 @@
+"""The loop of a supervisor: what both kinds have in common.
+
+Everything that happens to the children of a supervisor goes through one queue and is
+done by one task, one thing at a time, as Erlang's supervisor process does it: the exits of
+children, the orders of callers, the restarts that come due. At the end the same task
+stops the children. So no decision ever races another.
+
+The loop runs under a shield of its own: a cancellation from outside reaches the body of
+the block first, and the loop when the body has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from itertools import islice
+from typing import Any, Literal, TypeAlias, final
+
+import attrs
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._base import Backoff, is_flag_set
+from .._waiting import State
+from ..telemetry import emit, wanted
+from ._child import Child
+from ._current import current_run
+from ._entry import Entry
+from ._errors import (
+    ChildExists,
+    ChildNotFound,
+    ChildStartFailed,
+    RestartLimitReached,
+    SupervisorClosed,
+    SupervisorFailed,
+)
+from ._events import (
+    ChildRestarting,
+    ChildStarted,
+    SupervisorStarted,
+    SupervisorStopped,
+    SupervisorWouldFail,
+)
+from ._exit import Exit, describe, forget_frames
+from ._incarnation import CURRENT, Incarnation
+from ._requests import Request, Verb
+from ._rules import NameBook, RestartWindow, next_attempt
+from ._rules._words import Strategy
+from ._spec import ChildSpec
+from ._timers import Timers
+
+__all__ = ["Engine", "Message", "Retry", "is_within"]
+
+_logger = logging.getLogger("trio_foundation.supervision")
+
+_DEFAULT_BACKOFF = Backoff()
+
+_EXITS_KEPT = 100
+
+_NAMES_SHOWN = 10
+
+
+@final
+@attrs.define(eq=False)
+class Retry:
+    """A restart that is due, unless another came before it."""
+
+    entry: Entry
+
+
+# An incarnation says that it has ended, an entry that it is to be started.
+Message: TypeAlias = Incarnation | Entry | Request | Retry
+
+
+@attrs.define(eq=False)
+class Engine(ABC):
+    """What a supervisor is behind its handle."""
+
+    name: str
+    max_restarts: int
+    within: float
+    rng: random.Random | None = None
+
+    path: str = attrs.field(init=False, default="")
+    parent: Incarnation | None = attrs.field(init=False, default=None)
+    """The incarnation whose code opened the block, if one did."""
+    entries: dict[str, Entry] = attrs.field(init=False, factory=dict)
+    inbox: deque[Message] = attrs.field(init=False, factory=deque)
+    body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+
+    ending: str | None = attrs.field(init=False, default=None)
+    """Why it ends, once it does; the first reason counts."""
+    failure: SupervisorFailed | None = attrs.field(init=False, default=None)
+    fatal: BaseException | None = attrs.field(init=False, default=None)
+    """A KeyboardInterrupt and the like, on its way up."""
+    closed: bool = attrs.field(init=False, default=False)
+    hurried: bool = attrs.field(init=False, default=False)
+    running: int = attrs.field(init=False, default=0)
+    """How many children have not ended."""
+
+    window: RestartWindow = attrs.field(init=False)
+    _strict: bool = attrs.field(init=False, default=True)
+    _names: NameBook = attrs.field(init=False, factory=NameBook)
+    _failures: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
+    _timers: Timers[Incarnation] = attrs.field(init=False, factory=Timers)
+    _dues: Timers[Entry] = attrs.field(init=False, factory=Timers)
+    _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
+    _parked: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    _wake_at: float = attrs.field(init=False, default=math.inf)
+    _poked: bool = attrs.field(init=False, default=False)
+    _booted: State[bool] = attrs.field(init=False, factory=lambda: State(False))
+    _closed: State[bool] = attrs.field(init=False, factory=lambda: State(False))
+
+    def __attrs_post_init__(self) -> None:
+        self.window = RestartWindow(max_restarts=self.max_restarts, within=self.within)
+
+    # The life of the loop
+
+    @enable_ki_protection
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Start the loop in the nursery that will hold the children too."""
+        self._nursery = nursery
+        self._strict = is_flag_set("use_strict_supervision")
+        self.path = self.name
+        self.parent = current_run()
+        if self.parent is not None:
+            self._join_tree(self.parent)
+        self.enroll(copy_context())
+        nursery.start_soon(self._main, name=f"supervisor {self.path}")
+
+    def _join_tree(self, parent: Incarnation) -> None:
+        above = f"{parent.entry.path}/{parent.entry.name}"
+        self.path = above if self.name == parent.entry.name else f"{above}/{self.name}"
+        if parent.nested is None:
+            parent.nested = set()
+        parent.nested.add(self)
+        self.hurried = parent.keeper.hurried
+        if self.rng is None and isinstance(parent.keeper, Engine):
+            self.rng = parent.keeper.rng
+
+    @enable_ki_protection
+    async def _main(self) -> None:
+        with trio.CancelScope(shield=True):
+            try:
+                await self.boot()
+                self._booted.value = True
+                if self.ending is None and wanted(SupervisorStarted):
+                    emit(SupervisorStarted(supervisor=self.path))
+                while (message := await self._next()) is not None:
+                    await self.handle(message)
+            except BaseException as error:  # noqa: BLE001  it goes on up, after the children
+                self.interrupt(error)
+            try:
+                await self.stop_all()
+            except BaseException as error:  # noqa: BLE001  as above
+                self.interrupt(error)
+                self.hurry()
+                await self.until(lambda: self.running == 0)
+        self._close()
+
+    def _close(self) -> None:
+        self.closed = True
+        self._booted.value = True
+        if self.parent is not None and self.parent.nested is not None:
+            self.parent.nested.discard(self)
+        for message in self.inbox:
+            if isinstance(message, Request):
+                message.refuse(SupervisorClosed(self.path))
+        self.inbox.clear()
+        for entry in list(self.entries.values()):
+            self._dismiss(entry)
+        self._closed.value = True
+        if wanted(SupervisorStopped):
+            emit(SupervisorStopped(supervisor=self.path, reason=self.ending or "finished"))
+
+    def _dismiss(self, entry: Entry) -> None:
+        if entry.request is not None:
+            entry.request.refuse(SupervisorClosed(self.path))
+            entry.request = None
+        for stopper in entry.stoppers or ():
+            stopper.answer(entry.last_exit)
+        entry.stoppers = None
+        entry.forget()
+
+    # What the two kinds do each in its own way
+
+    @property
+    @abstractmethod
+    def kind(self) -> Strategy | Literal["dynamic"]:
+        """The strategy, as a snapshot shows it."""
+
+    @abstractmethod
+    def enroll(self, context: Context) -> None:
+        """Enter the first children into the book."""
+
+    @abstractmethod
+    async def boot(self) -> None:
+        """Start the first children, in order."""
+
+    @abstractmethod
+    async def handle(self, message: Message) -> None:
+        """Do one thing."""
+
+    @abstractmethod
+    async def stop_all(self) -> None:
+        """Stop every child that runs, and join it."""
+
+    # Sleeping and waking
+
+    def post(self, message: Message) -> None:
+        """Put a message into the queue, and wake the loop."""
+        self.inbox.append(message)
+        self.poke()
+
+    def poke(self) -> None:
+        """Wake the loop, or have it look once more before it sleeps."""
+        if self._parked is None:
+            self._poked = True
+        else:
+            task, self._parked = self._parked, None
+            trio.lowlevel.reschedule(task)
+
+    async def _next(self) -> Message | None:
+        while self.ending is None:
+            if len(self._dues):
+                now = trio.current_time()
+                while (entry := self._dues.pop_due(now)) is not None:
+                    assert isinstance(entry.retry, Retry)
+                    self.inbox.append(entry.retry)
+            if self.inbox:
+                return self.inbox.popleft()
+            await self._sleep(self._dues.next_due)
+        return None
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Wait until something is so. Timers of children go on, all else waits its turn."""
+        while not is_so():
+            await self._sleep(math.inf)
+
+    async def _sleep(self, wake_at: float) -> None:
+        if self._poked:
+            self._poked = False
+            return
+        self._wake_at = min(wake_at, self._timers.next_due)
+        if self._wake_at == math.inf:
+            await self._park()
+        else:
+            with trio.CancelScope(deadline=self._wake_at):
+                await self._park()
+        self._run_timers()
+
+    async def _park(self) -> None:
+        self._parked = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._unpark)
+
+    def _unpark(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _run_timers(self) -> None:
+        if not len(self._timers):
+            return
+        now = trio.current_time()
+        due: list[Incarnation] = []
+        while (run := self._timers.pop_due(now)) is not None:
+            due.append(run)  # first all, since one may set its timer anew for this moment
+        for run in due:
+            run.on_timer(now)
+
+    # What incarnations tell (see Keeper)
+
+    def set_timer(self, run: Incarnation, due: float) -> None:
+        """Let *run* be told at that time, in seconds, instead of any time set before."""
+        self._timers.set(run, due)
+        if due < self._wake_at and self._parked is not None:
+            self.poke()
+
+    def note_ready(self, run: Incarnation) -> None:
+        """Let whoever started it go on, at once."""
+        request, run.entry.request = run.entry.request, None
+        if request is not None:
+            request.answer(run.entry.child)
+
+    def note_ended(self, run: Incarnation) -> None:
+        """Put the end into the queue."""
+        self.running -= 1
+        self.post(run)
+
+    @enable_ki_protection
+    def interrupt(self, error: BaseException) -> None:
+        """Stop everything, and let *error* go on up, bare."""
+        if self.fatal is None:
+            self.fatal = error
+        self.end("interrupted")
+
+    @enable_ki_protection
+    def end(self, cause: str, reason: str | None = None) -> None:
+        """Begin to end; nothing is started after this."""
+        if self.ending is None:
+            self.ending = cause
+        if cause != "finished":
+            why = cause if reason is None else f"{cause}: {reason}"
+            self.body_scope.cancel(reason=f"trio_foundation: supervisor {self.path!r}: {why}")
+        if not self.closed:
+            self.poke()
+
+    @enable_ki_protection
+    def hurry(self) -> None:
+        """Cancel all that runs in the tree, with whatever it does to clean up."""
+        self.hurried = True
+        if self.ending is None:
+            self.end("hurried")
+        for entry in list(self.entries.values()):
+            if entry.run is not None:
+                entry.run.hurry()
+
+    # Children in the book
+
+    def check_open(self) -> None:
+        """Refuse orders once the end has begun."""
+        if self.ending is not None or self._nursery is None:
+            raise SupervisorClosed(self.path or self.name)
+
+    def check_significant(self, spec: ChildSpec) -> None:
+        """Refuse a significant child where nothing would come of its end."""
+        if spec.significant:
+            raise ValueError(
+                f"child {spec.name!r} is significant, but supervisor {self.name!r} never ends for "
+                "its children: open it with auto_shutdown='any_significant' or 'all_significant'"
+            )
+
+    def register(
+        self, spec: ChildSpec, context: Context, *, reserved: frozenset[str] = frozenset()
+    ) -> Entry:
+        """Enter a child into the book; it is yet to be started."""
+        self.check_significant(spec)
+        name = spec.name
+        if not spec.is_named:
+            taken = self.entries.keys() | reserved if reserved else self.entries
+            name = self._names.unique(name, taken)
+        elif name in self.entries:
+            raise ChildExists(self.path, name, self.entries[name].state)
+        entry = Entry(name, spec, self.path, context)
+        entry.child = Child(entry)
+        self.entries[name] = entry
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        """Forget a child for good."""
+        if self.entries.get(entry.name) is entry:
+            del self.entries[entry.name]
+        entry.forget()
+
+    def find(self, name: str) -> Entry:
+        """Return the entry of that name."""
+        entry = self.entries.get(name)
+        if entry is None:
+            some = tuple(islice(self.entries, _NAMES_SHOWN))
+            raise ChildNotFound(self.path, name, some)
+        return entry
+
+    def spawn(self, entry: Entry, *, is_restart: bool = False) -> Incarnation:
+        """Start an incarnation; it may not be ready yet."""
+        assert self._nursery is not None
+        if entry.last_exit is not None:
+            forget_frames(entry.last_exit.error)
+        self.unschedule(entry)
+        entry.incarnations += 1
+        entry.restarts += is_restart
+        now = trio.current_time()
+        run = Incarnation(entry, self, entry.incarnations, now)
+        entry.run = run
+        entry.leader = None
+        entry.become("starting")
+        self.running += 1
+        if wanted(ChildStarted):
+            emit(ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number))
+        # Trio copies the context that start_soon is called in, so this copy is only there
+        # to tell the child who it is.
+        entry.context.copy().run(_launch, self._nursery, run)
+        if not entry.spec.takes_task_status:
+            run.be_ready(now)
+        elif entry.spec.ready_within != math.inf:
+            self.set_timer(run, now + entry.spec.ready_within)
+        return run
+
+    # Restarts
+
+    def plan_restart(self, run: Incarnation) -> float:
+        """Note that the child of *run* is to be restarted; return after how many seconds."""
+        entry = run.entry
+        entry.run = None
+        assert run.exit is not None
+        self._failures.append(run.exit)
+        backoff = entry.spec.backoff
+        if not self._strict and self.window.count(run.exit.ended_at) == self.max_restarts:
+            backoff = backoff or _DEFAULT_BACKOFF  # without a limit there has to be a brake
+        entry.attempt = next_attempt(
+            entry.attempt,
+            ready_for=None if run.ready_at is None else run.exit.ended_at - run.ready_at,
+            reset_after=(backoff or _DEFAULT_BACKOFF).reset_after,
+        )
+        delay = 0.0 if backoff is None else backoff.delay(entry.attempt, self.rng)
+        if wanted(ChildRestarting):
+            emit(
+                ChildRestarting(
+                    supervisor=self.path,
+                    child=entry.name,
+                    incarnation=entry.incarnations + 1,
+                    delay=delay,
+                    attempt=entry.attempt,
+                )
+            )
+        entry.attempt += 1
+        return delay
+
+    def schedule(self, entry: Entry, delay: float) -> None:
+        """Let the restart of *entry* come due after *delay* seconds; with 0, in its turn."""
+        retry = Retry(entry)
+        entry.retry = retry
+        entry.leader = entry
+        entry.become("backing_off")
+        if delay > 0:
+            self._dues.set(entry, trio.current_time() + delay)
+        else:
+            self.inbox.append(retry)
+            self._poked = True
+
+    def unschedule(self, entry: Entry) -> None:
+        """Make void the restart of *entry* that is due, if one is."""
+        if entry.retry is not None:
+            entry.retry = None
+            self._dues.clear(entry)
+
+    def admit(self, entry: Entry) -> bool:
+        """Count one more restart, for *entry*, or give up."""
+        now = trio.current_time()
+        if self.window.admit(now):
+            return True
+        if self._strict:
+            self._give_up(entry, now)
+            return False
+        _logger.warning(
+            "%s: the limit of %d restarts in %g s is passed by child %r; it goes on, since "
+            "use_strict_supervision is off",
+            self.path,
+            self.max_restarts,
+            self.within,
+            entry.name,
+        )
+        if wanted(SupervisorWouldFail):
+            emit(
+                SupervisorWouldFail(
+                    supervisor=self.path,
+                    child=entry.name,
+                    max_restarts=self.max_restarts,
+                    within=self.within,
+                )
+            )
+        return True
+
+    def restarts_in_window(self) -> int:
+        """Return how many restarts count against the limit now."""
+        return 0 if self.closed else self.window.count(trio.current_time())
+
+    def _give_up(self, entry: Entry, now: float) -> None:
+        counted = self.window.count(now) + 1
+        failure = RestartLimitReached(
+            self.path,
+            entry.name,
+            self.max_restarts,
+            self.within,
+            tuple(self._failures)[-counted:],
+        )
+        exit = entry.last_exit
+        if exit is not None and exit.error is not None:
+            failure.__cause__ = exit.error
+            failure.add_note(
+                f"child {exit.child!r} (incarnation {exit.incarnation}) ended by:\n"
+                f"{exit.traceback.rstrip()}"
+            )
+        self.fail(failure)
+
+    def fail(self, failure: SupervisorFailed) -> None:
+        """End with that failure."""
+        if self.failure is None and self.ending is None:
+            self.failure = failure
+        self.end("failed")
+
+    def start_failure(self, entry: Entry) -> ChildStartFailed:
+        """Return the failure of a start that its last exit tells of."""
+        exit = entry.last_exit
+        error = None if exit is None else exit.error
+        why = "it was stopped" if error is None else describe(error)
+        failure = ChildStartFailed(self.path, entry.name, why)
+        failure.__cause__ = error
+        return failure
+
+    # Orders
+
+    @enable_ki_protection
+    async def ask(self, verb: Verb, subject: Any) -> Any:
+        """Put an order into the queue, and wait for the answer."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_open()
+        request = Request(verb, subject, by=self.check_caller())
+        self.post(request)
+        return await request.wait()
+
+    def check_caller(self) -> Incarnation | None:
+        """Return the incarnation that calls; refuse one that this supervisor still starts."""
+        caller = run = current_run()
+        while run is not None:
+            if run.keeper is self and run.ready_at is None:
+                raise RuntimeError(
+                    f"child {run.entry.name!r} gave an order to its own supervisor "
+                    f"{self.path!r} before it was ready, and would wait for ever, since the "
+                    "supervisor waits for the child: call task_status.started() first"
+                )
+            run = run.keeper.parent
+        return caller
+
+    def find_for(self, request: Request) -> Entry | None:
+        """Return the entry that a request names; refuse the request if there is none."""
+        try:
+            return self.find(request.subject)
+        except LookupError as missing:
+            request.refuse(missing)
+            return None
+
+    async def wait_booted(self) -> None:
+        """Wait until the first children are ready, or one is not."""
+        await self._booted.wait_value(bool)
+
+    async def wait_closed(self) -> None:
+        """Wait until no child is left."""
+        await self._closed.wait_value(bool)
+
+
+def _launch(nursery: trio.Nursery, run: Incarnation) -> None:
+    CURRENT.set(run)
+    nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
+
+
+def is_within(run: Incarnation | None, target: Incarnation) -> bool:
+    """Return whether code that runs in *run* runs in *target* too."""
+    while run is not None:
+        if run is target:
+            return True
+        run = run.keeper.parent
+    return False

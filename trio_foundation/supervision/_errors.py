@@ -1,0 +1,323 @@
+"""What can go wrong with a supervisor, and the two words a child says by raising.
+
+Each error is a fact with fields; the sentence is made from them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from .._base import FoundationError
+from ._rules._words import ChildState
+
+if TYPE_CHECKING:  # an exit tells of errors, and an error of exits
+    from ._exit import Exit
+
+__all__ = [
+    "ChildExists",
+    "ChildNotFound",
+    "ChildRunning",
+    "ChildStartFailed",
+    "IgnoreChild",
+    "RestartLimitReached",
+    "ShutdownChild",
+    "SupervisorClosed",
+    "SupervisorFailed",
+    "TooManyChildren",
+]
+
+
+class SupervisorFailed(FoundationError):
+    """A supervisor could not keep its children running.
+
+    Raised as one of its two kinds: `ChildStartFailed` or `RestartLimitReached`. Catch this
+    one to catch both.
+
+    Example:
+        >>> issubclass(RestartLimitReached, SupervisorFailed)
+        True
+    """
+
+    supervisor: str
+    """The path of the supervisor, from the outermost one: ``app/web``."""
+
+
+@final
+class ChildStartFailed(SupervisorFailed):
+    """A child ended before it was ready; the error that ended it is the ``__cause__``.
+
+    Leaves `open_supervisor` if one of the first children fails to start (those before it
+    are stopped first), and is raised by ``start``, ``start_child``, ``restart_child`` and
+    `Child.wait_ready`.
+
+    Example:
+        >>> print(ChildStartFailed("app", "db", "OSError: no route to host"))
+        child 'db' of supervisor 'app' failed to start: OSError: no route to host
+    """
+
+    child: str
+    """The name of the child."""
+
+    why: str
+    """What ended it, in words."""
+
+    def __init__(self, supervisor: str, child: str, why: str) -> None:
+        super().__init__(supervisor, child, why)
+        self.supervisor = supervisor
+        self.child = child
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"child {self.child!r} of supervisor {self.supervisor!r} failed to start: {self.why}"
+
+
+@final
+class RestartLimitReached(SupervisorFailed):
+    """A supervisor gave up: its children failed more often than its limit allows.
+
+    The last crash is the ``__cause__``, and the text of its traceback is in a note. For an
+    outer supervisor the cause is the `RestartLimitReached` of the inner one.
+
+    Example:
+        >>> print(RestartLimitReached("app", "poll", 3, 5.0, ()))
+        supervisor 'app' gave up: child 'poll' failed again, and the limit of 3 restarts in \
+5 seconds is spent
+    """
+
+    child: str
+    """The name of the child whose failure went over the limit."""
+
+    max_restarts: int
+    """The limit: how many restarts were allowed..."""
+
+    within: float
+    """... in how many seconds."""
+
+    exits: tuple[Exit, ...]
+    """The failures that spent the limit, oldest first; at most the last hundred."""
+
+    body_error: BaseException | None
+    """What the body of the ``async with`` block raised when it was cancelled, if it raised."""
+
+    def __init__(
+        self,
+        supervisor: str,
+        child: str,
+        max_restarts: int,
+        within: float,
+        exits: tuple[Exit, ...],
+    ) -> None:
+        super().__init__(supervisor, child, max_restarts, within, exits)
+        self.supervisor = supervisor
+        self.child = child
+        self.max_restarts = max_restarts
+        self.within = within
+        self.exits = exits
+        self.body_error = None
+
+    def __str__(self) -> str:
+        restarts = "1 restart" if self.max_restarts == 1 else f"{self.max_restarts} restarts"
+        return (
+            f"supervisor {self.supervisor!r} gave up: child {self.child!r} failed again, and "
+            f"the limit of {restarts} in {self.within:g} seconds is spent"
+        )
+
+
+@final
+class ChildExists(FoundationError, ValueError):
+    """A child of that name is there already.
+
+    It is a `ValueError` too, since the name was given as an argument.
+
+    Example:
+        >>> print(ChildExists("app", "web", "stopped"))
+        supervisor 'app' already has a child 'web' (stopped): restart_child('web') starts it, \
+delete_child('web') makes room for another
+    """
+
+    supervisor: str
+    """The path of the supervisor."""
+
+    child: str
+    """The name of the child."""
+
+    state: ChildState
+    """What the child that is there is doing."""
+
+    def __init__(self, supervisor: str, child: str, state: ChildState) -> None:
+        super().__init__(supervisor, child, state)
+        self.supervisor = supervisor
+        self.child = child
+        self.state = state
+
+    def __str__(self) -> str:
+        advice = (
+            f"restart_child({self.child!r}) starts it, delete_child({self.child!r}) makes room "
+            "for another"
+            if self.state in {"stopped", "ignored"}
+            else "give the new one another name=, or none"
+        )
+        return (
+            f"supervisor {self.supervisor!r} already has a child {self.child!r} "
+            f"({self.state}): {advice}"
+        )
+
+
+@final
+class ChildNotFound(FoundationError, LookupError):
+    """There is no child of that name: it never was, or it is forgotten.
+
+    It is a `LookupError` too.
+
+    Example:
+        >>> print(ChildNotFound("app", "wbe", ("web", "db")))
+        supervisor 'app' has no child 'wbe'; it has 'web', 'db'
+    """
+
+    supervisor: str
+    """The path of the supervisor."""
+
+    child: str
+    """The name that was asked for."""
+
+    children: tuple[str, ...]
+    """The names that there are; the first few, if there are many."""
+
+    def __init__(self, supervisor: str, child: str, children: tuple[str, ...]) -> None:
+        super().__init__(supervisor, child, children)
+        self.supervisor = supervisor
+        self.child = child
+        self.children = children
+
+    def __str__(self) -> str:
+        known = ", ".join(repr(name) for name in self.children) or "none"
+        return f"supervisor {self.supervisor!r} has no child {self.child!r}; it has {known}"
+
+
+@final
+class ChildRunning(FoundationError):
+    """That can only be done with a child that is stopped.
+
+    Example:
+        >>> print(ChildRunning("app", "web", "running"))
+        child 'web' of supervisor 'app' is running: stop_child('web') first
+    """
+
+    supervisor: str
+    """The path of the supervisor."""
+
+    child: str
+    """The name of the child."""
+
+    state: ChildState
+    """What it is doing; ``backing_off`` also while it waits its turn in a group restart."""
+
+    def __init__(self, supervisor: str, child: str, state: ChildState) -> None:
+        super().__init__(supervisor, child, state)
+        self.supervisor = supervisor
+        self.child = child
+        self.state = state
+
+    def __str__(self) -> str:
+        doing = self.state.replace("_", " ")
+        return (
+            f"child {self.child!r} of supervisor {self.supervisor!r} is {doing}: "
+            f"stop_child({self.child!r}) first"
+        )
+
+
+@final
+class TooManyChildren(FoundationError):
+    """A dynamic supervisor has as many children as it may.
+
+    Children that wait to be restarted count.
+
+    Example:
+        >>> print(TooManyChildren("jobs", 100))
+        supervisor 'jobs' has 100 children, and max_children=100
+    """
+
+    supervisor: str
+    """The path of the supervisor."""
+
+    max_children: int
+    """How many it may have."""
+
+    def __init__(self, supervisor: str, max_children: int) -> None:
+        super().__init__(supervisor, max_children)
+        self.supervisor = supervisor
+        self.max_children = max_children
+
+    def __str__(self) -> str:
+        return (
+            f"supervisor {self.supervisor!r} has {self.max_children} children, and "
+            f"max_children={self.max_children}"
+        )
+
+
+@final
+class SupervisorClosed(FoundationError):
+    """The supervisor has stopped, or is stopping: it takes no more children or orders.
+
+    Example:
+        >>> print(SupervisorClosed("app"))
+        supervisor 'app' is closed: its block has ended, is ending, or was not entered yet
+    """
+
+    supervisor: str
+    """The path of the supervisor."""
+
+    def __init__(self, supervisor: str) -> None:
+        super().__init__(supervisor)
+        self.supervisor = supervisor
+
+    def __str__(self) -> str:
+        return (
+            f"supervisor {self.supervisor!r} is closed: its block has ended, is ending, "
+            "or was not entered yet"
+        )
+
+
+@final
+class ShutdownChild(FoundationError):
+    """Raise it in a child to end that child in good order, for a reason.
+
+    It is no failure: a transient child is not restarted after it, a permanent one is. It
+    is what Erlang writes ``{shutdown, Reason}``.
+
+    Example:
+        >>> raise ShutdownChild("the queue is empty")
+        Traceback (most recent call last):
+        ...
+        trio_foundation.supervision.ShutdownChild: the queue is empty
+    """
+
+    reason: object
+    """Why, for whoever reads the `Exit`."""
+
+    def __init__(self, reason: object = "shutdown") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@final
+class IgnoreChild(FoundationError):
+    """Raise it in a child, before it is ready, to say that it is not needed.
+
+    The child counts as started, does not run, and may be started later (state
+    ``ignored``). Only a function that takes ``task_status`` can say so, since any other is
+    ready at once; said after readiness it is a crash.
+
+    Example:
+        >>> raise IgnoreChild("no printer is configured")
+        Traceback (most recent call last):
+        ...
+        trio_foundation.supervision.IgnoreChild: no printer is configured
+    """
+
+    reason: object
+    """Why, for whoever reads the `Exit`."""
+
+    def __init__(self, reason: object = "ignored") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,186 @@
+"""What a supervisor reports.
+
+Each event carries the path of the supervisor, from the outermost one (``app/web``), so
+that one listener can tell a whole tree apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar, final
+
+import attrs
+
+from ..telemetry import Event
+from ._exit import Exit
+from ._rules._words import ExitReason
+
+__all__ = [
+    "ChildEvent",
+    "ChildExited",
+    "ChildIgnored",
+    "ChildReady",
+    "ChildRestarting",
+    "ChildStarted",
+    "ChildStopping",
+    "ChildUnstopped",
+    "SupervisionEvent",
+    "SupervisorStarted",
+    "SupervisorStopped",
+    "SupervisorWouldFail",
+]
+
+
+@attrs.frozen(kw_only=True)
+class SupervisionEvent(Event):
+    """What all events of supervisors have; subscribe to it to hear them all."""
+
+    supervisor: str
+    """The path of the supervisor, from the outermost one: ``app/web``."""
+
+
+@attrs.frozen(kw_only=True)
+class ChildEvent(SupervisionEvent):
+    """What all events of one child have."""
+
+    child: str
+    """The name of the child."""
+
+    incarnation: int
+    """Which start of the child the event belongs to; the first is 1."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildStarted(ChildEvent):
+    """A child was started; it may not be ready yet."""
+
+    name: ClassVar[str] = "foundation.supervision.child_started"
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildReady(ChildEvent):
+    """A child is ready: it called ``task_status.started``, or it does not need to."""
+
+    name: ClassVar[str] = "foundation.supervision.child_ready"
+
+    after: float
+    """How long it took to be ready, in seconds."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildIgnored(ChildEvent):
+    """A child raised `IgnoreChild`: it counts as started and does not run."""
+
+    name: ClassVar[str] = "foundation.supervision.child_ignored"
+
+    reason: str
+    """Why, as it said."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildExited(ChildEvent):
+    """An incarnation of a child has ended, in whatever way."""
+
+    name: ClassVar[str] = "foundation.supervision.child_exited"
+
+    reason: ExitReason
+    """In which way it ended."""
+
+    exit: Exit
+    """All that is known of the end."""
+
+    @property
+    def severity(self) -> int:
+        """The level to log it at: a warning if something went wrong."""
+        if self.reason in {"crashed", "unresponsive"} or self.exit.error is not None:
+            return logging.WARNING
+        return logging.INFO
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildRestarting(ChildEvent):
+    """A child will be started again; its siblings with it, if the strategy says so."""
+
+    name: ClassVar[str] = "foundation.supervision.child_restarting"
+
+    delay: float
+    """In how many seconds, by its backoff."""
+
+    attempt: int
+    """How many restarts in a row there were before this one; the first is 0."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildStopping(ChildEvent):
+    """A child is being stopped by its supervisor."""
+
+    name: ClassVar[str] = "foundation.supervision.child_stopping"
+
+    cause: str
+    """What for: ``stop_child``, the strategy of a group restart, or how the supervisor ends."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildUnstopped(ChildEvent):
+    """A child was cancelled, its time for cleaning up is over, and it still runs.
+
+    A Trio task cannot be killed. The supervisor goes on waiting for it; this says where it
+    is.
+    """
+
+    name: ClassVar[str] = "foundation.supervision.child_unstopped"
+    level: ClassVar[int] = logging.ERROR
+
+    after: float
+    """How long ago it was cancelled, in seconds."""
+
+    stack: str
+    """Where it is, as the text of a traceback."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SupervisorStarted(SupervisionEvent):
+    """A supervisor has started its first children; its body runs now."""
+
+    name: ClassVar[str] = "foundation.supervision.supervisor_started"
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SupervisorStopped(SupervisionEvent):
+    """A supervisor has ended, and none of its children is left."""
+
+    name: ClassVar[str] = "foundation.supervision.supervisor_stopped"
+
+    reason: str
+    """``finished`` (its block ended), ``shutdown``, ``auto_shutdown``, ``failed`` (see
+    `SupervisorFailed`) or ``interrupted`` (by a KeyboardInterrupt and the like)."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SupervisorWouldFail(SupervisionEvent):
+    """A supervisor has passed its limit, and goes on because the flag is off.
+
+    See `trio_foundation.flags`, ``use_strict_supervision``.
+    """
+
+    name: ClassVar[str] = "foundation.supervision.supervisor_would_fail"
+    level: ClassVar[int] = logging.WARNING
+
+    child: str
+    """The name of the child whose failure went over the limit."""
+
+    max_restarts: int
+    """The limit: how many restarts are allowed..."""
+
+    within: float
+    """... in how many seconds."""

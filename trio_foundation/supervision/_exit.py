@@ -1,0 +1,216 @@
+"""How a child ended.
+
+An exit outlives the task it tells of, in histories and in reports. So it keeps the
+traceback as text, made when somebody reads it, and no frame: a frame would keep alive
+every local variable of the child that crashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from traceback import TracebackException
+from types import TracebackType
+from typing import Any, final
+
+import attrs
+import trio
+
+from ._errors import IgnoreChild, RestartLimitReached, ShutdownChild
+from ._rules._words import ExitReason
+
+__all__ = ["Exit", "Judgement", "describe", "forget_frames", "judge", "leaves"]
+
+_CALLER = f"{__package__}._incarnation"
+
+# The innermost frames say what went wrong. A RecursionError has a thousand of the others.
+_FRAMES_KEPT = 50
+
+_TEXT_KEPT = 20_000
+
+
+@final
+@attrs.frozen(kw_only=True, getstate_setstate=False)
+class Exit:
+    """The end of one incarnation of a child.
+
+    Example:
+        >>> exit = Exit(child="poll", incarnation=2, reason="crashed",
+        ...             error=OSError("no route"), started_at=3.0, ended_at=7.5)
+        >>> print(exit)
+        child 'poll' (incarnation 2) crashed after 4.5 s: OSError: no route
+        >>> print(exit.traceback, end="")
+        OSError: no route
+    """
+
+    child: str
+    """The name of the child."""
+
+    incarnation: int
+    """Which start of the child this was the end of; the first is 1."""
+
+    reason: ExitReason
+    """In which way it ended.
+
+    ``returned``; ``shutdown`` (it raised `ShutdownChild`, or it is a supervisor that gave
+    up); ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats).
+    """
+
+    error: BaseException | None
+    """What it raised, if it did. When the child is started again this error, its causes and
+    its leaves lose their tracebacks; the text stays in `traceback`."""
+
+    started_at: float
+    """When the incarnation was started, in seconds by `trio.current_time`."""
+
+    ended_at: float
+    """When it had ended, in seconds by `trio.current_time`."""
+
+    _report: TracebackException | str | None = attrs.field(default=None, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.error is not None and self._report is None:
+            report = TracebackException(
+                type(self.error),
+                self.error,
+                _less_ours(self.error.__traceback__),
+                limit=-_FRAMES_KEPT,
+                lookup_lines=False,
+                compact=True,
+            )
+            object.__setattr__(self, "_report", report)
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of the error as text; empty if there was no error."""
+        if not isinstance(self._report, TracebackException):
+            return self._report or ""
+        text = "".join(self._report.format())
+        if len(text) <= _TEXT_KEPT:
+            return text
+        half = _TEXT_KEPT // 2
+        return (
+            f"{text[:half]}\n[... {len(text) - _TEXT_KEPT} characters left out ...]\n{text[-half:]}"
+        )
+
+    @property
+    def ran_for(self) -> float:
+        """How long the incarnation lived, in seconds."""
+        return self.ended_at - self.started_at
+
+    def __str__(self) -> str:
+        why = "" if self.error is None else f": {describe(self.error)}"
+        if self.reason == "unresponsive":
+            told = "was unresponsive and ended"
+        elif self.reason == "shutdown":
+            told = "shut down"
+        else:
+            told = {"returned": "returned", "crashed": "crashed", "stopped": "was stopped"}[
+                self.reason
+            ]
+        return (
+            f"child {self.child!r} (incarnation {self.incarnation}) {told} "
+            f"after {self.ran_for:.4g} s{why}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = attrs.asdict(self, recurse=False, filter=lambda field, _: field.name != "_report")
+        return _rebuild, (fields, self.traceback)
+
+
+def _less_ours(traceback: TracebackType | None) -> TracebackType | None:
+    """Skip the frames of this room that called the child's function."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__") == _CALLER:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def _rebuild(fields: dict[str, Any], traceback: str) -> Exit:
+    return Exit(**fields, report=traceback)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line, as the last line of a traceback would show it."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001  a broken __str__ must not hide the error
+        text = f"<its __str__ raised {type(broken).__name__}>"
+    name = type(error).__qualname__
+    return f"{name}: {text}" if text else name
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors in a group, and in the groups within; or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Clear the tracebacks of an error, of its causes and contexts, and of its leaves."""
+    seen: set[int] = set()
+    queue = [error]
+    while queue:
+        one = queue.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        queue += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            queue += one.exceptions
+
+
+@final
+@attrs.frozen
+class Judgement:
+    """What the end of an incarnation amounts to."""
+
+    reason: ExitReason
+    error: BaseException | None = None
+    fatal: BaseException | None = None
+    """What no supervisor restarts after: it goes on up, bare."""
+
+
+def judge(raised: BaseException | None, ending: ExitReason | None, *, gave_up: bool) -> Judgement:
+    """Return what it means that a child raised *raised*, or returned if that is None.
+
+    Args:
+        raised: What left the child's function.
+        ending: How its supervisor was ending it, if it was.
+        gave_up: Whether a `RestartLimitReached` is a supervisor's own, told to its parent
+            as an orderly end.
+    """
+    error = without_cancelled(raised)
+    if error is None:
+        return Judgement(ending or "returned")
+    members = list(leaves(error))
+    for leaf in members:
+        # TrioInternalError is an Exception, and the run is beyond repair all the same.
+        if not isinstance(leaf, Exception) or isinstance(leaf, trio.TrioInternalError):
+            return Judgement(ending or "crashed", error, fatal=leaf)
+    orderly = all(isinstance(leaf, ShutdownChild) for leaf in members)
+    if ending == "stopped":
+        return Judgement("stopped", None if orderly else error)
+    if ending is not None:
+        return Judgement(ending, error)
+    if orderly or (gave_up and isinstance(error, RestartLimitReached)):
+        return Judgement("shutdown", error)
+    return Judgement("crashed", error)
+
+
+def without_cancelled(error: BaseException | None) -> BaseException | None:
+    """Return the error less every `trio.Cancelled` in it, or None if nothing is left.
+
+    The scope of a child has taken its own cancellations by now. Whatever is left was
+    carried out of some other scope by hand, and being cancelled is not failing.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1]
+    return None if isinstance(error, trio.Cancelled) else error
+
+
+def is_ignore(error: BaseException | None) -> bool:
+    """Return whether a child raised `IgnoreChild` and nothing else."""
+    return error is not None and all(isinstance(leaf, IgnoreChild) for leaf in leaves(error))

@@ -1,0 +1,392 @@
+"""One run of a child, from its start to its exit.
+
+The task of a child runs under a scope that is shielded and its own. So a cancellation
+from outside reaches the body of the supervisor first, while its children still serve it;
+only the supervisor cancels a child. Nothing that the child raises leaves this module: an
+end becomes an `Exit`, and the supervisor's loop is told.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import weakref
+from contextvars import ContextVar
+from typing import Any, Protocol, final
+
+import attrs
+import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
+
+from .._waiting import State
+from ..telemetry import emit, wanted
+from ._entry import Entry
+from ._errors import IgnoreChild
+from ._events import ChildExited, ChildIgnored, ChildReady, ChildStopping
+from ._exit import Exit, Judgement, is_ignore, judge
+from ._report import report_exit, report_unstopped
+from ._rules._words import ExitReason
+
+__all__ = ["CURRENT", "Incarnation", "Keeper", "Nested"]
+
+# How many steps of the scheduler a child is given, once its time for cleaning up is over,
+# before it is reported: its scopes have to unwind one by one.
+_UNWINDING = 10
+
+
+class Keeper(Protocol):
+    """What an incarnation needs of the supervisor that keeps it."""
+
+    hurried: bool
+    parent: Incarnation | None
+
+    def note_ready(self, run: Incarnation) -> None: ...
+
+    def note_ended(self, run: Incarnation) -> None: ...
+
+    def interrupt(self, error: BaseException) -> None: ...
+
+    def set_timer(self, run: Incarnation, due: float) -> None: ...
+
+
+class Nested(Protocol):
+    """A supervisor whose block was opened within an incarnation."""
+
+    def hurry(self) -> None: ...
+
+
+CURRENT: ContextVar[Incarnation] = ContextVar("trio_foundation.supervision.current")
+
+
+@final
+@attrs.define(eq=False, weakref_slot=False)
+class Incarnation:
+    """One run of one child. It is also the ``task_status`` that the child is given."""
+
+    entry: Entry
+    keeper: Keeper
+    number: int
+    started_at: float
+
+    scope: trio.CancelScope = attrs.field(init=False, factory=lambda: trio.CancelScope(shield=True))
+    task: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    ready_at: float | None = attrs.field(init=False, default=None)
+    ended: bool = attrs.field(init=False, default=False)
+    ignored: bool = attrs.field(init=False, default=False)
+    exit: Exit | None = attrs.field(init=False, default=None)
+
+    ending: ExitReason | None = attrs.field(init=False, default=None)
+    """How the supervisor is ending it, once it is."""
+    cancelled_at: float | None = attrs.field(init=False, default=None)
+    asked_at: float | None = attrs.field(init=False, default=None)
+    last_beat: float = attrs.field(init=False, default=0.0)
+    nested: set[Nested] | None = attrs.field(init=False, default=None)
+    _late: bool = attrs.field(init=False, default=False)
+    _stop_event: trio.Event | None = attrs.field(init=False, default=None)
+    _cleanups: list[weakref.ref[trio.CancelScope]] | None = attrs.field(init=False, default=None)
+    _done: State[Exit | None] | None = attrs.field(init=False, default=None)
+    _patience: int = attrs.field(init=False, default=_UNWINDING)
+
+    # The run itself
+
+    @enable_ki_protection
+    async def main(self) -> None:
+        """Run the child's function; the whole of the child's task."""
+        self.task = trio.lowlevel.current_task()
+        raised: BaseException | None = None
+        try:
+            with self.scope:
+                await _call(self)
+        except BaseException as error:  # noqa: BLE001  it becomes an exit
+            raised = error
+        self.task = None
+        try:
+            self._finish(raised)
+        except BaseException as error:  # noqa: BLE001  a callback's KeyboardInterrupt and the like
+            self.keeper.interrupt(error)
+        finally:
+            # The error's traceback holds this frame, and this frame would hold the error.
+            del raised
+            self.keeper.note_ended(self)
+
+    def _finish(self, raised: BaseException | None) -> None:
+        verdict = self._judge(raised)
+        self.ended = True
+        self.keeper.set_timer(self, math.inf)
+        entry = self.entry
+        exit = Exit(
+            child=entry.name,
+            incarnation=self.number,
+            reason=verdict.reason,
+            error=verdict.error,
+            started_at=self.started_at,
+            ended_at=trio.current_time(),
+        )
+        self.exit = entry.last_exit = exit
+        if verdict.fatal is not None:
+            self.keeper.interrupt(verdict.fatal)
+        if self._done is not None:
+            self._done.value = exit
+        if entry.on_exit is not None:
+            entry.on_exit.call(exit)
+        self._tell(exit)
+
+    def _judge(self, raised: BaseException | None) -> Judgement:
+        if raised is None and self.ending is None and self.ready_at is not None:
+            return Judgement("returned")
+        if self._late:
+            return self._judge_late(judge(raised, self.ending, gave_up=False))
+        if self.ready_at is None and self.ending is None:
+            if is_ignore(raised):
+                self.ignored = True
+                return Judgement("shutdown", raised)
+            if raised is None:
+                name = getattr(self.entry.spec.async_fn, "__qualname__", self.entry.name)
+                return Judgement(
+                    "crashed",
+                    RuntimeError(
+                        f"{name} returned before it called task_status.started(): call it when "
+                        "the child is ready, or do not take task_status"
+                    ),
+                )
+        elif self.ending is None and is_ignore(raised):
+            _explain_late_ignore(raised)
+        return judge(raised, self.ending, gave_up=self.entry.spec.kind == "supervisor")
+
+    def _judge_late(self, verdict: Judgement) -> Judgement:
+        patience = self.entry.spec.ready_within
+        late = trio.TooSlowError(
+            f"child {self.entry.name!r} was not ready within {patience:g} seconds"
+        )
+        late.__cause__ = verdict.error
+        return Judgement("crashed", late, fatal=verdict.fatal)
+
+    def _tell(self, exit: Exit) -> None:
+        entry = self.entry
+        if self.ignored:
+            if wanted(ChildIgnored):
+                reason = exit.error.reason if isinstance(exit.error, IgnoreChild) else exit.error
+                emit(
+                    ChildIgnored(
+                        supervisor=entry.path,
+                        child=entry.name,
+                        incarnation=self.number,
+                        reason=str(reason),
+                    )
+                )
+            return
+        if exit.error is not None:
+            report_exit(entry.path, exit)
+        if wanted(ChildExited):
+            emit(
+                ChildExited(
+                    supervisor=entry.path,
+                    child=entry.name,
+                    incarnation=self.number,
+                    reason=exit.reason,
+                    exit=exit,
+                )
+            )
+
+    # Readiness: this object is the child's ``task_status``
+
+    @enable_ki_protection
+    def started(self, value: Any = None) -> None:
+        """Say that the child is ready, and give a value to whoever started it."""
+        if self.ready_at is not None:
+            raise RuntimeError(
+                f"child {self.entry.name!r} called task_status.started() twice: it is ready once"
+            )
+        if self.ended:
+            raise RuntimeError(
+                f"task_status.started() was called after child {self.entry.name!r} had ended"
+            )
+        if self.ending is not None:
+            # The start was cut short. The child is cancelled, and finds out at its next
+            # checkpoint; nobody waits for the value any more.
+            return
+        self.be_ready(trio.current_time(), value)
+
+    def be_ready(self, now: float, value: object = None) -> None:
+        """Become ready at time *now*, in seconds."""
+        self.ready_at = self.last_beat = now
+        entry = self.entry
+        entry.value = value
+        liveness = entry.spec.liveness
+        self.keeper.set_timer(self, math.inf if liveness is None else now + liveness.patience)
+        if wanted(ChildReady):
+            emit(
+                ChildReady(
+                    supervisor=entry.path,
+                    child=entry.name,
+                    incarnation=self.number,
+                    after=now - self.started_at,
+                )
+            )
+        entry.become("running")
+        self.keeper.note_ready(self)
+
+    # Ending it
+
+    @enable_ki_protection
+    def stop(self, cause: str, *, ask: bool = True) -> None:
+        """Begin to stop the child: ask it if it listens (and *ask*), else cancel it."""
+        if self.ended:
+            return
+        if self.ending is None:
+            self._end_as("stopped", cause)
+        if self.cancelled_at is not None:
+            return
+        grace = self.entry.spec.grace
+        if self._stop_event is None or not ask or grace == 0 or self.keeper.hurried:
+            self.cancel(cause)
+        elif self.asked_at is None:
+            self.asked_at = trio.current_time()
+            self._stop_event.set()
+            self.keeper.set_timer(self, self.asked_at + grace)
+
+    @enable_ki_protection
+    def cancel(self, cause: str) -> None:
+        """Cancel the child; its cleanup scopes last for its grace from now on."""
+        if self.ended or self.cancelled_at is not None:
+            return
+        if self.ending is None:
+            self._end_as("stopped", cause)
+        now = self.cancelled_at = trio.current_time()
+        if self._stop_event is not None:
+            self._stop_event.set()
+        grace = self.entry.spec.grace
+        for reference in self._cleanups or ():
+            scope = reference()
+            if scope is not None:
+                _limit(scope, now + grace)
+        self.scope.cancel(reason=f"trio_foundation: {cause}")
+        if self.keeper.hurried or grace == 0:
+            self.hurry_nested()
+        self.keeper.set_timer(self, now + (0.0 if self.keeper.hurried else grace))
+
+    @enable_ki_protection
+    def hurry(self) -> None:
+        """Cancel the child now, with whatever it does to clean up."""
+        if self.ended:
+            return
+        self.stop("hurried", ask=False)
+        for reference in self._cleanups or ():
+            scope = reference()
+            if scope is not None:
+                scope.cancel(reason="trio_foundation: no time is left for cleaning up")
+        self.hurry_nested()
+
+    def hurry_nested(self) -> None:
+        """Hurry the supervisors whose blocks are open within this child."""
+        for supervisor in tuple(self.nested or ()):
+            supervisor.hurry()
+
+    def on_timer(self, now: float) -> None:
+        """Do what is due at time *now*, in seconds: one step on the way to its end."""
+        spec = self.entry.spec
+        if self.ended:
+            return
+        if self.cancelled_at is not None:
+            self._on_overdue(now)
+        elif self.asked_at is not None:
+            self.cancel("its time to stop by itself is over")
+        elif self.ready_at is None:
+            self._late = True
+            self._cancel_as("crashed", f"not ready within {spec.ready_within:g} seconds")
+        elif spec.liveness is not None:
+            due = self.last_beat + spec.liveness.patience
+            if now < due:
+                self.keeper.set_timer(self, due)
+                return
+            self._cancel_as("unresponsive", f"no beat for {spec.liveness.patience:g} seconds")
+
+    def _cancel_as(self, reason: ExitReason, cause: str) -> None:
+        self._end_as(reason, cause)
+        self.cancel(cause)
+
+    def _end_as(self, reason: ExitReason, cause: str) -> None:
+        self.ending = reason
+        entry = self.entry
+        entry.become("stopping")
+        if wanted(ChildStopping):
+            emit(
+                ChildStopping(
+                    supervisor=entry.path,
+                    child=entry.name,
+                    incarnation=self.number,
+                    cause=cause,
+                )
+            )
+
+    def _on_overdue(self, now: float) -> None:
+        assert self.cancelled_at is not None
+        if self._patience == _UNWINDING:
+            self.hurry_nested()
+        self._patience -= 1
+        if self._patience > 0:
+            self.keeper.set_timer(self, now)
+        elif not self.nested:  # else the supervisor within reports the one to blame
+            report_unstopped(self, now - self.cancelled_at)
+
+    # What the child itself asks for
+
+    def stop_requested(self) -> trio.Event:
+        """Return the event that is set when the child is asked to stop."""
+        if self._stop_event is None:
+            self._stop_event = trio.Event()
+            if self.ending is not None:
+                self._stop_event.set()
+        return self._stop_event
+
+    def cleanup_scope(self) -> trio.CancelScope:
+        """Return a shielded scope that ends when the child's time for cleaning up does."""
+        grace = self.entry.spec.grace
+        if self.keeper.hurried:
+            scope = trio.CancelScope(shield=True, deadline=-math.inf)
+        elif self.cancelled_at is not None:
+            scope = trio.CancelScope(shield=True, deadline=self.cancelled_at + grace)
+        elif self.asked_at is not None:
+            scope = trio.CancelScope(shield=True, deadline=self.asked_at + 2 * grace)
+        else:
+            scope = trio.CancelScope(shield=True, relative_deadline=grace)
+        open_scopes = [kept for kept in self._cleanups or () if kept() is not None]
+        self._cleanups = [*open_scopes, weakref.ref(scope)]
+        return scope
+
+    async def wait_done(self) -> Exit:
+        """Wait for the exit."""
+        if self._done is None:
+            self._done = State(self.exit)
+        exit = await self._done.wait_value(lambda exit: exit is not None)
+        assert exit is not None
+        return exit
+
+
+@disable_ki_protection
+async def _call(run: Incarnation) -> None:
+    """Call the child's function, which a KeyboardInterrupt may reach at any point."""
+    spec = run.entry.spec
+    work: object = (
+        spec.async_fn(*spec.args, task_status=run)
+        if spec.takes_task_status
+        else spec.async_fn(*spec.args)
+    )
+    if not inspect.isawaitable(work):
+        name = getattr(spec.async_fn, "__qualname__", repr(spec.async_fn))
+        raise TypeError(f"a child must be an async function, but {name} returned {work!r}")
+    await work
+
+
+def _limit(scope: trio.CancelScope, deadline: float) -> None:
+    if scope.is_relative:  # not entered yet
+        scope.relative_deadline = math.inf
+    scope.deadline = min(scope.deadline, deadline)
+
+
+def _explain_late_ignore(raised: BaseException | None) -> None:
+    assert raised is not None
+    raised.add_note(
+        "IgnoreChild was raised after the child was ready, and so it is a crash. Only a "
+        "function that takes task_status can raise it, before task_status.started()."
+    )

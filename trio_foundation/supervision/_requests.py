@@ -1,0 +1,71 @@
+"""An order to a supervisor, and the task that waits for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+
+import attrs
+import outcome
+import trio
+
+if TYPE_CHECKING:  # an entry keeps the request that started it
+    from ._incarnation import Incarnation
+
+__all__ = ["Request", "Verb"]
+
+Verb: TypeAlias = Literal["start", "restart", "stop"]
+
+
+@final
+@attrs.define(eq=False)
+class Request:
+    """One order: its caller is parked until the supervisor's loop has answered it.
+
+    A caller that is cancelled leaves in one of three ways. A request that nobody has begun
+    is withdrawn, and has had no effect. A start under way is cut short; the caller goes on
+    waiting until the child is gone, and is cancelled then. A stop goes on without it.
+    """
+
+    verb: Verb
+    subject: Any
+    """What it is about: the entry to start, or the name of a child."""
+    on_withdrawn: Callable[[], None] | None = None
+    """Cuts short what was begun."""
+    begun: bool = False
+    withdrawn: bool = False
+    by: Incarnation | None = None
+    """The incarnation that asks, if one does."""
+    _task: trio.lowlevel.Task | None = None
+    _cancelled: Callable[[], object] | None = None
+
+    async def wait(self) -> Any:
+        """Park until there is an answer, and return or raise it."""
+        self._task = trio.lowlevel.current_task()
+        return await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, raise_cancel: Callable[[], object]) -> trio.lowlevel.Abort:
+        self.withdrawn = True
+        if self.begun and self.verb != "stop":
+            self._cancelled = raise_cancel
+            if self.on_withdrawn is not None:
+                self.on_withdrawn()
+            return trio.lowlevel.Abort.FAILED
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def answer(self, value: object) -> None:
+        """Let the caller go on with *value*; only the first answer counts."""
+        self._resolve(outcome.Value(value))
+
+    def refuse(self, error: BaseException) -> None:
+        """Let the caller go on with *error* raised in it; only the first answer counts."""
+        self._resolve(outcome.Error(error))
+
+    def _resolve(self, answer: outcome.Outcome[Any]) -> None:
+        task, self._task = self._task, None
+        if task is None:
+            return
+        if self._cancelled is not None:
+            answer = outcome.capture(self._cancelled)
+        trio.lowlevel.reschedule(task, answer)

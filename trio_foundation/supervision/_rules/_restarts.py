@@ -1,0 +1,48 @@
+"""Who is started again when a child has ended.
+
+Two tables. The first says whether the end of a child calls for a restart at all;
+the second says which of its siblings the restart takes along. Both are OTP's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ._words import ExitReason, Restart, Strategy
+
+__all__ = ["is_restarted", "restart_group"]
+
+MemberT = TypeVar("MemberT")
+
+_FAILURES: frozenset[ExitReason] = frozenset({"crashed", "unresponsive"})
+
+_EVERY_END: frozenset[ExitReason] = frozenset({"returned", "shutdown", *_FAILURES})
+
+_RESTARTED_AFTER: dict[Restart, frozenset[ExitReason]] = {
+    "permanent": _EVERY_END,
+    "transient": _FAILURES,
+    "temporary": frozenset(),
+}
+
+
+def is_restarted(restart: Restart, reason: ExitReason, *, was_ready: bool = True) -> bool:
+    """Return whether a child that ended by itself is started again.
+
+    A child that ended before it was ready has failed to start, whatever its reason,
+    and a failed start counts as a crash.
+    """
+    return ("crashed" if not was_ready else reason) in _RESTARTED_AFTER[restart]
+
+
+def restart_group(strategy: Strategy, members: Sequence[MemberT], leader: MemberT) -> list[MemberT]:
+    """Return the members that are restarted together with *leader*, oldest first.
+
+    They are stopped in the reverse of that order, and started in it. The leader is one
+    of them.
+    """
+    if strategy == "one_for_one":
+        return [leader]
+    if strategy == "one_for_all":
+        return list(members)
+    return list(members[members.index(leader) :])

@@ -1,0 +1,18 @@
+"""When the end of a significant child is the end of its supervisor."""
+
+from __future__ import annotations
+
+from ._words import AutoShutdown
+
+__all__ = ["ends_supervisor"]
+
+
+def ends_supervisor(auto_shutdown: AutoShutdown, *, others_remain: bool) -> bool:
+    """Return whether the supervisor shuts down now that a significant child is finished.
+
+    Finished means that it ended by itself and is not restarted. *others_remain* says
+    whether another significant child is still running or to be restarted.
+    """
+    return auto_shutdown == "any_significant" or (
+        auto_shutdown == "all_significant" and not others_remain
+    )

@@ -1,0 +1,316 @@
+"""What is to be kept running, written down as data.
+
+A spec is a plain value: it can be made at import time, kept in a list, and started more
+than once. Nonsense is refused here, where it is written, so that the supervisor can trust
+what it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Awaitable, Callable
+from types import FunctionType, MethodType
+from typing import Any, Literal, TypedDict, final, get_args
+
+import attrs
+
+from .._base import (
+    Backoff,
+    check_async_fn,
+    check_bool,
+    check_choice,
+    check_count,
+    check_name,
+    check_seconds,
+)
+from ._rules._words import Restart
+
+__all__ = ["ChildOptions", "ChildSpec", "Liveness", "child", "make_spec"]
+
+_RESTARTS = get_args(Restart)
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Liveness:
+    """How often a child has to say that it is alive.
+
+    The child calls ``current_child().beat()``. After *misses* silent periods of *every*
+    seconds, counted from readiness or the last beat, it is cancelled, and its exit reason
+    is ``unresponsive``, which counts as a crash. A child that waits for ever without a
+    beat is found this way; one that never comes to a checkpoint is not, since nothing
+    else can run beside it.
+
+    Raises:
+        ValueError: If *every* is not above 0 or *misses* is below 1.
+
+    Example:
+        >>> Liveness(every=10.0, misses=2)
+        Liveness(every=10.0, misses=2)
+    """
+
+    every: float
+    """The longest time between two beats, in seconds."""
+
+    misses: int = 3
+    """How many periods in a row may pass in silence before the child is cancelled."""
+
+    def __attrs_post_init__(self) -> None:
+        check_seconds("every", self.every, above_zero=True, finite=True)
+        check_count("misses", self.misses, least=1)
+
+    @property
+    def patience(self) -> float:
+        """The longest silence, in seconds."""
+        return self.every * self.misses
+
+
+class ChildOptions(TypedDict, total=False):
+    """The keyword arguments of `child`, as ``start`` and ``start_soon`` take them too.
+
+    Example:
+        >>> options: ChildOptions = {"restart": "transient", "grace": 1.0}
+    """
+
+    name: str | None
+    """What the child is called; by default after its function."""
+
+    restart: Restart
+    """When it is started again: ``permanent``, ``transient`` or ``temporary``."""
+
+    grace: float
+    """How long it may take to stop when asked, and to clean up, in seconds."""
+
+    significant: bool
+    """Whether its end may be the end of its supervisor."""
+
+    ready_within: float
+    """How long it may take to be ready, in seconds."""
+
+    backoff: Backoff | None
+    """How restarts are put off."""
+
+    liveness: Liveness | None
+    """How often it has to say that it is alive."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class ChildSpec:
+    """A child to be kept running: what `child` returns.
+
+    Use `child` to make one, and `attrs.evolve` to make a variation.
+
+    Raises:
+        TypeError: If *async_fn* is no async function.
+        ValueError: If an option makes no sense.
+
+    Example:
+        >>> import attrs
+        >>> async def poll(seconds): ...
+        >>> spec = child(poll, 10, restart="transient")
+        >>> spec.name, spec.restart, spec.args
+        ('poll', 'transient', (10,))
+        >>> attrs.evolve(spec, args=(60,)).args
+        (60,)
+    """
+
+    async_fn: Callable[..., Awaitable[object]]
+    """The function to run; if it takes ``task_status``, it says itself when it is ready."""
+
+    args: tuple[Any, ...] = ()
+    """Its positional arguments."""
+
+    name: str
+    """What it is called in its supervisor."""
+
+    restart: Restart = "permanent"
+    """When it is started again."""
+
+    grace: float = 5.0
+    """How long it may take to stop when asked, and then to clean up, in seconds."""
+
+    significant: bool = False
+    """Whether its end may be the end of its supervisor."""
+
+    ready_within: float = math.inf
+    """How long it may take to be ready, in seconds."""
+
+    backoff: Backoff | None = None
+    """How restarts are put off; None restarts at once."""
+
+    liveness: Liveness | None = None
+    """How often it has to say that it is alive; None asks for nothing."""
+
+    kind: Literal["worker", "supervisor"] = "worker"
+    """Whether it is itself a supervisor."""
+
+    _is_named: bool = attrs.field(default=True, repr=False, eq=False)
+    _takes_task_status: bool = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        check_async_fn("child", self.async_fn, self.args)
+        _check_options(self)
+        object.__setattr__(self, "_takes_task_status", _takes_task_status(self.async_fn))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the name was given, rather than taken from the function."""
+        return self._is_named
+
+    @property
+    def takes_task_status(self) -> bool:
+        """Whether the function says itself when it is ready."""
+        return self._takes_task_status
+
+
+def child(
+    async_fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    name: str | None = None,
+    restart: Restart = "permanent",
+    grace: float = 5.0,
+    significant: bool = False,
+    ready_within: float = math.inf,
+    backoff: Backoff | None = None,
+    liveness: Liveness | None = None,
+) -> ChildSpec:
+    """Write down a child for a supervisor to keep running.
+
+    A function that takes ``task_status`` is ready when it calls ``task_status.started``,
+    as with `trio.Nursery.start`; any other is ready when it is started. Bind keyword
+    arguments with `functools.partial`.
+
+    Args:
+        async_fn: The function to run, again and again if need be.
+        *args: Its positional arguments.
+        name: What it is called; by default after its function, and made unique in its
+            supervisor by ``-2``, ``-3``, and so on.
+        restart: When it is started again: ``permanent`` always, ``transient`` after it
+            crashed, ``temporary`` never.
+        grace: How long, in seconds, it may take to stop after it was asked (if it asks for
+            `stop_requested`), and again to clean up after it was cancelled (in
+            `cleanup_scope`). With `math.inf` it is waited for as long as it takes; 0 cancels
+            at once and leaves no time.
+        significant: Whether its end may be the end of its supervisor (``auto_shutdown``);
+            it has to be transient or temporary then.
+        ready_within: How long it may take to be ready, in seconds; after that the start has
+            failed.
+        backoff: How restarts are put off; without it they are made at once. A delay longer
+            than the supervisor's *within* never exhausts its limit, since an attempt is
+            dated when it is made.
+        liveness: How often it has to say that it is alive.
+
+    Raises:
+        TypeError: If *async_fn* is no async function, for example a coroutine.
+        ValueError: If an option makes no sense.
+
+    Example:
+        >>> async def poll(url, seconds): ...
+        >>> child(poll, "tcp://prices", 10, restart="transient", grace=1.0).name
+        'poll'
+        >>> child(poll("tcp://prices", 10))
+        Traceback (most recent call last):
+        ...
+        TypeError: child takes an async function, but got a coroutine: write \
+child(poll, 'tcp://prices', 10), not child(poll('tcp://prices', 10))
+    """
+    return make_spec(
+        "child",
+        async_fn,
+        args,
+        {
+            "name": name,
+            "restart": restart,
+            "grace": grace,
+            "significant": significant,
+            "ready_within": ready_within,
+            "backoff": backoff,
+            "liveness": liveness,
+        },
+    )
+
+
+def make_spec(
+    caller: str,
+    async_fn: Callable[..., Awaitable[object]],
+    args: tuple[Any, ...],
+    options: ChildOptions,
+    *,
+    restart: Restart = "permanent",
+) -> ChildSpec:
+    """Make the spec that *caller* was given in pieces; *restart* is its default."""
+    check_async_fn(caller, async_fn, args)
+    unknown = options.keys() - ChildOptions.__annotations__.keys() if options else ()
+    if unknown:
+        raise TypeError(
+            f"{caller} has no option {', '.join(map(repr, sorted(unknown)))}; its options are "
+            f"{', '.join(ChildOptions.__annotations__)}; bind keyword arguments of the function "
+            "with functools.partial"
+        )
+    wanted: dict[str, Any] = {"restart": restart, **options}
+    name = wanted.pop("name", None)
+    is_named = name is not None
+    return ChildSpec(
+        async_fn=async_fn,
+        args=args,
+        name=name if is_named else name_of(async_fn),
+        is_named=is_named,
+        kind="supervisor" if getattr(async_fn, "is_supervisor", False) else "worker",
+        **wanted,
+    )
+
+
+def name_of(async_fn: Callable[..., object]) -> str:
+    """Return what a child is called if nobody says."""
+    while isinstance(async_fn, functools.partial):
+        async_fn = async_fn.func
+    return getattr(async_fn, "__name__", None) or type(async_fn).__name__
+
+
+def _check_options(spec: ChildSpec) -> None:
+    check_name("name", spec.name)
+    check_choice("restart", spec.restart, _RESTARTS)
+    check_seconds("grace", spec.grace)
+    check_seconds("ready_within", spec.ready_within, above_zero=True)
+    check_bool("significant", spec.significant)
+    check_choice("kind", spec.kind, ("worker", "supervisor"))
+    if spec.significant and spec.restart == "permanent":
+        raise ValueError(
+            f"a significant child must be transient or temporary, since a permanent one never "
+            f"ends for good: write child({spec.name}, ..., significant=True, restart='transient')"
+        )
+    if spec.backoff is not None and not isinstance(spec.backoff, Backoff):
+        raise TypeError(f"backoff must be a Backoff or None, not {spec.backoff!r}")
+    if spec.liveness is not None and not isinstance(spec.liveness, Liveness):
+        raise TypeError(f"liveness must be a Liveness or None, not {spec.liveness!r}")
+
+
+def _takes_task_status(async_fn: Callable[..., object]) -> bool:
+    function = async_fn.__func__ if isinstance(async_fn, MethodType) else async_fn
+    if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
+        # Most are plain functions, and a signature takes longer to make than a task.
+        code = function.__code__
+        count = code.co_argcount + code.co_kwonlyargcount
+        return "task_status" in code.co_varnames[:count]
+    try:
+        parameter = inspect.signature(async_fn).parameters.get("task_status")
+    except (TypeError, ValueError):  # some callables written in C have no signature
+        return False
+    if parameter is None or parameter.kind not in {
+        parameter.KEYWORD_ONLY,
+        parameter.POSITIONAL_OR_KEYWORD,
+    }:
+        return False
+    # functools.partial(serve, task_status=...) has bound it already, and shows it still.
+    return not _binds_task_status(async_fn)
+
+
+def _binds_task_status(async_fn: object) -> bool:
+    while isinstance(async_fn, functools.partial):
+        if "task_status" in async_fn.keywords:
+            return True
+        async_fn = async_fn.func
+    return False

@@ -1,0 +1,276 @@
+"""A supervisor whose children are started, restarted and stopped in order.
+
+While it does one thing, all else waits its turn: exits, orders, restarts that came due.
+Only its own end cuts it short.
+"""
+
+from __future__ import annotations
+
+from contextvars import Context
+from functools import partial
+from typing import final
+
+import attrs
+
+from ._engine import Engine, Message, Retry, is_within
+from ._entry import Entry
+from ._errors import ChildRunning, SupervisorClosed
+from ._incarnation import Incarnation
+from ._requests import Request
+from ._rules import ends_supervisor, is_restarted, restart_group
+from ._rules._words import AutoShutdown, Strategy
+from ._spec import ChildSpec
+
+__all__ = ["StaticEngine"]
+
+
+@final
+@attrs.define(eq=False, kw_only=True)
+class StaticEngine(Engine):
+    """What `Supervisor` is the handle of."""
+
+    specs: tuple[ChildSpec, ...] = ()
+    strategy: Strategy = "one_for_one"
+    auto_shutdown: AutoShutdown = "never"
+
+    @property
+    def kind(self) -> Strategy:
+        """The strategy, as a snapshot shows it."""
+        return self.strategy
+
+    def check_significant(self, spec: ChildSpec) -> None:
+        """Refuse a significant child where nothing would come of its end."""
+        if self.auto_shutdown == "never":
+            Engine.check_significant(self, spec)
+
+    # From first to last
+
+    def enroll(self, context: Context) -> None:
+        """Enter the first children into the book."""
+        given = frozenset(spec.name for spec in self.specs if spec.is_named)
+        for spec in self.specs:
+            self.register(spec, context, reserved=given)
+
+    async def boot(self) -> None:
+        """Start the first children, each ready before the next; one failure is final."""
+        for entry in list(self.entries.values()):
+            if self.ending is not None:
+                return
+            run = self.spawn(entry)
+            await self._settle(run)
+            if run.ready_at is None:
+                entry.run = None
+                if run.ignored:
+                    self._put_to_rest(entry, ignored=True)
+                elif self.ending is None:
+                    self.fail(self.start_failure(entry))
+
+    async def stop_all(self) -> None:
+        """Stop the children newest first, each gone before the next is asked."""
+        for entry in reversed(list(self.entries.values())):
+            await self._halt(entry, self.ending or "finished")
+
+    async def handle(self, message: Message) -> None:
+        """Do one thing, whole."""
+        if isinstance(message, Incarnation):
+            if message.entry.run is message:  # else it was replaced, or stopped meanwhile
+                await self._on_exit(message)
+        elif isinstance(message, Retry):
+            if message.entry.retry is message:
+                await self._attempt(message.entry)
+        elif isinstance(message, Entry):
+            await self._on_start_soon(message)
+        elif not message.withdrawn:
+            await {"start": self._on_start, "restart": self._on_restart, "stop": self._on_stop}[
+                message.verb
+            ](message)
+
+    # Exits and restarts
+
+    async def _on_exit(self, run: Incarnation) -> None:
+        assert run.exit is not None
+        entry = run.entry
+        was_ready = run.ready_at is not None
+        if is_restarted(entry.spec.restart, run.exit.reason, was_ready=was_ready):
+            await self._restart(run, at_once=was_ready)
+            return
+        entry.run = None
+        self._put_to_rest(entry)
+        others = (other for other in self.entries.values() if other is not entry)
+        if entry.spec.significant and ends_supervisor(
+            self.auto_shutdown,
+            others_remain=any(other.spec.significant and not other.at_rest for other in others),
+        ):
+            self.end("auto_shutdown")
+
+    async def _restart(self, run: Incarnation, *, at_once: bool) -> None:
+        entry = run.entry
+        delay = self.plan_restart(run)
+        if delay == 0 and at_once:
+            await self._attempt(entry)
+            return
+        # A failed start is tried again in its turn, so that orders and other exits get
+        # theirs: a child that never starts must not keep the supervisor to itself.
+        self.schedule(entry, delay)
+        if delay > 0:
+            await self._halt_siblings(entry)
+
+    async def _attempt(self, leader: Entry) -> None:
+        self.unschedule(leader)
+        if not self.admit(leader):
+            return
+        group = await self._halt_siblings(leader)
+        for place, entry in enumerate(group):
+            if self.ending is not None:
+                return
+            run = self.spawn(entry, is_restart=True)
+            await self._settle(run)
+            if run.ready_at is not None:
+                continue
+            entry.run = None
+            if run.ignored:
+                self._put_to_rest(entry, ignored=True)
+            elif self.ending is None:
+                # From here on the one that failed leads, and the rest of the group waits.
+                for waiting in group[place + 1 :]:
+                    waiting.leader = entry
+                await self._restart(run, at_once=False)
+                return
+
+    async def _halt_siblings(self, leader: Entry) -> list[Entry]:
+        """Stop the group of *leader*, newest first; return those to start, oldest first."""
+        if self.strategy == "one_for_one":
+            return [leader]
+        # Those that are to be started for the first time come after this, in their turn.
+        members = [entry for entry in self.entries.values() if entry.incarnations]
+        group = restart_group(self.strategy, members, leader)
+        for entry in reversed(group):
+            if entry is leader:
+                continue
+            if self.ending is not None:
+                break
+            await self._halt(entry, self.strategy)
+            if entry.spec.restart == "temporary":
+                self.drop(entry)
+            else:
+                self.unschedule(entry)
+                entry.leader = leader
+                entry.become("backing_off")
+        return [entry for entry in group if not entry.forgotten]
+
+    async def _settle(self, run: Incarnation) -> None:
+        """Wait until *run* is ready or has ended; the end of the supervisor cuts it short."""
+        await self.until(lambda: run.ready_at is not None or run.ended or self.ending)
+        if run.ready_at is None and not run.ended:
+            run.cancel(self.ending or "finished")
+            await self.until(lambda: run.ended)
+
+    async def _halt(self, entry: Entry, cause: str, *, ask: bool = True) -> None:
+        """Stop what runs of *entry*, and join it."""
+        run = entry.run
+        if run is not None:
+            run.stop(cause, ask=ask)
+            await self.until(lambda: run.ended)
+            entry.run = None
+
+    def _put_to_rest(self, entry: Entry, *, ignored: bool = False) -> None:
+        entry.rest("ignored" if ignored else "stopped")
+        if entry.spec.restart == "temporary":
+            self.drop(entry)
+
+    # Orders
+
+    async def _on_start_soon(self, entry: Entry) -> None:
+        if entry.incarnations or entry.at_rest:
+            return  # a group restart or a stop came first
+        run = self.spawn(entry)
+        await self._settle(run)
+        if run.ready_at is None:
+            await self._on_failed_start(run)
+
+    async def _on_failed_start(self, run: Incarnation) -> None:
+        if run.ignored:
+            run.entry.run = None
+            self._put_to_rest(run.entry, ignored=True)
+        elif self.ending is None:
+            await self._on_exit(run)
+
+    async def _on_start(self, request: Request) -> None:
+        spec, context = request.subject
+        try:
+            entry = self.register(spec, context)
+        except ValueError as refused:
+            request.refuse(refused)
+            return
+        if not await self._start_for(request, entry):
+            self.drop(entry)
+
+    async def _on_restart(self, request: Request) -> None:
+        entry = self.find_for(request)
+        if entry is None:
+            return
+        if not entry.at_rest:
+            request.refuse(ChildRunning(self.path, entry.name, entry.state))
+            return
+        if not await self._start_for(request, entry):
+            entry.rest()
+
+    async def _start_for(self, request: Request, entry: Entry) -> bool:
+        """Start *entry* for somebody who waits for it to be ready; return whether it did."""
+        request.begun = True
+        entry.request = request
+        run = self.spawn(entry)
+        request.on_withdrawn = partial(run.cancel, "its start was cancelled")
+        await self._settle(run)
+        entry.request = None
+        if run.ready_at is not None:
+            return True
+        entry.run = None
+        if run.ignored:
+            self._put_to_rest(entry, ignored=True)
+            request.answer(entry.child)
+            return True
+        if self.ending is not None:
+            request.refuse(SupervisorClosed(self.path))
+        else:
+            request.refuse(self.start_failure(entry))
+        return False
+
+    async def _on_stop(self, request: Request) -> None:
+        entry = self.find_for(request)
+        if entry is None:
+            return
+        request.begun = True
+        run = entry.run
+        if run is not None:
+            await self._halt(entry, "stop_child", ask=not is_within(request.by, run))
+        for other in list(self.entries.values()):
+            if other.leader is entry and other is not entry:
+                other.rest()  # it waited for a restart that is not going to be
+        self.unschedule(entry)
+        if not entry.at_rest:
+            self._put_to_rest(entry)
+        request.answer(None if run is None else run.exit)
+
+    def delete(self, name: str) -> ChildSpec:
+        """Forget a child that is stopped."""
+        self.check_open()
+        entry = self.find(name)
+        if not entry.at_rest:
+            raise ChildRunning(self.path, name, entry.state)
+        self.drop(entry)
+        return entry.spec
+
+    # What starts without being waited for
+
+    def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
+        """Enter a child into the book, to be started in its turn."""
+        self.check_open()
+        entry = self.register(spec, context)
+        self.post(entry)
+        return entry
+
+    def note_ready(self, run: Incarnation) -> None:
+        """Let whoever started it go on, and the loop too, which waits for it."""
+        Engine.note_ready(self, run)
+        self.poke()

@@ -1,0 +1,18 @@
+"""What happened?
+
+The other rooms tell what they do in events: small frozen classes, each exported by
+the room that emits it. This room says what an event is, lets you `subscribe` to
+events, and brings them to `logging` with `log_events`. Programs may declare and
+emit events of their own.
+"""
+
+from __future__ import annotations
+
+from .._base import give_home as _give_home
+from ._events import Event, HandlerFailed
+from ._hub import emit, subscribe, wanted
+from ._logging import log_events
+
+__all__ = ["Event", "HandlerFailed", "emit", "log_events", "subscribe", "wanted"]
+
+_give_home(globals())

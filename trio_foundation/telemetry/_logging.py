@@ -1,0 +1,111 @@
+"""Events as log records.
+
+A program that has `logging` set up wants what happens in its supervisors in the
+same place as everything else. This module turns each event into one record: a
+line for people, and the fields as attributes of the record for machines.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from typing import Self
+
+import attrs
+
+from ._events import Event
+from ._hub import subscribe
+
+__all__ = ["log_events"]
+
+# `logging` refuses these in `extra`, apart from "event", which is ours.
+TAKEN = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "event"})
+
+
+def log_events(
+    logger: logging.Logger | None = None, *event_types: type[Event]
+) -> AbstractContextManager[None]:
+    """Log every event, until the block ends.
+
+    A record's level is the event's *severity*. Its message is the event's name
+    and fields. For machines, each field is an attribute of the record (through
+    ``extra``), and ``event`` is the event's name. A field whose name the record
+    needs for itself gets an underscore behind it: ``name_``.
+
+    Args:
+        logger: Where to log; without it, the logger ``trio_foundation``.
+        *event_types: The classes of the events, as for `subscribe`; none at all
+            stands for every event.
+
+    Returns:
+        The block, for ``with``.
+
+    Raises:
+        TypeError: If *logger* is no logger, or one of the types is no event class.
+        RuntimeError: If there is no Trio run to subscribe to.
+
+    Example:
+        >>> import logging, sys, trio
+        >>> logger = logging.getLogger("docs")
+        >>> logger.addHandler(logging.StreamHandler(sys.stdout))
+        >>> async def main():
+        ...     with log_events(logger):
+        ...         emit(HandlerFailed(handler="h", event="e", error="x", traceback=""))
+        >>> trio.run(main)
+        foundation.telemetry.handler_failed handler='h' event='e' error='x'
+    """
+    if logger is None:
+        logger = logging.getLogger("trio_foundation")
+    _check_logger(logger)
+    return subscribe(EventLogger(logger), *event_types)
+
+
+@attrs.define(eq=False)
+class EventLogger:
+    """The handler that `log_events` subscribes."""
+
+    logger: logging.Logger
+    _shapes: dict[type[Event], Shape] = attrs.field(factory=dict[type[Event], "Shape"], init=False)
+
+    def __call__(self, event: Event) -> None:
+        severity = event.severity
+        if not self.logger.isEnabledFor(severity):
+            return
+        shape = self._shapes.get(type(event))
+        if shape is None:
+            shape = self._shapes[type(event)] = Shape.of(type(event))
+        extra = {key: getattr(event, field) for field, key in shape.keys}
+        shown = [getattr(event, field) for field in shape.shown]
+        self.logger.log(severity, shape.template, *shown, extra=extra | {"event": event.name})
+
+
+@attrs.frozen
+class Shape:
+    """How events of one type are written down."""
+
+    template: str
+    """The message of every such record, so that tools can group by it."""
+
+    shown: tuple[str, ...]
+    """The fields that are filled into it: those that the event's `repr` shows."""
+
+    keys: tuple[tuple[str, str], ...]
+    """Each field's name in the event and in the record."""
+
+    @classmethod
+    def of(cls, event_type: type[Event]) -> Self:
+        fields = attrs.fields(event_type)
+        shown = tuple(field.name for field in fields if field.repr)
+        name = event_type.name.replace("%", "%%")
+        return cls(
+            template=" ".join([name, *(f"{field}=%r" for field in shown)]),
+            shown=shown,
+            keys=tuple((field.name, field.name + "_" * (field.name in TAKEN)) for field in fields),
+        )
+
+
+def _check_logger(logger: object) -> None:
+    if not isinstance(logger, logging.Logger):
+        raise TypeError(
+            f"log_events takes a logging.Logger first, then event classes, but got {logger!r}"
+        )
