@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
@@ -128,7 +128,10 @@ class Child(Generic[ValueT]):
             run.last_beat = trio.current_time()
 
     async def wait_ready(self) -> ValueT:
-        """Wait until the child is ready, and return its value.
+        """Wait until the child is ready.
+
+        Returns:
+            Its value, what ``task_status.started`` was given.
 
         Raises:
             ChildStartFailed: If it is not ready and will not be: it is gone, was stopped, or
@@ -203,7 +206,7 @@ class Child(Generic[ValueT]):
         return entry.last_exit
 
     @contextmanager
-    def monitor(self, capacity: int = 16) -> Iterator[trio.MemoryReceiveChannel[Exit]]:
+    def monitor(self, capacity: int = 16) -> Generator[trio.MemoryReceiveChannel[Exit]]:
         """Receive the exits of the child, from now on, until it is gone for good.
 
         The channel ends when the child is forgotten or its supervisor has closed. The
@@ -212,6 +215,9 @@ class Child(Generic[ValueT]):
 
         Args:
             capacity: How many exits may wait to be received, at least 1.
+
+        Yields:
+            The channel.
 
         Raises:
             ValueError: If *capacity* is below 1.

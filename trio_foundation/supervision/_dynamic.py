@@ -65,7 +65,14 @@ class DynamicEngine(Engine):
     # Starting
 
     def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
-        """Start a child at once; it runs at the next step of the scheduler."""
+        """Start a child at once; it runs at the next step of the scheduler.
+
+        Returns:
+            Its entry in the book.
+
+        Raises:
+            TooManyChildren: If the book is full.
+        """
         self.check_open()
         if len(self.entries) >= self.max_children:
             raise TooManyChildren(self.path, int(self.max_children))
@@ -74,7 +81,11 @@ class DynamicEngine(Engine):
         return entry
 
     async def start(self, spec: ChildSpec, context: Context) -> Entry:
-        """Start a child, and wait until it is ready."""
+        """Start a child, and wait until it is ready.
+
+        Returns:
+            Its entry in the book.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_caller()
         entry = self.start_soon(spec, context)

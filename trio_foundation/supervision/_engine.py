@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from itertools import islice
-from typing import Any, Literal, TypeAlias, final
+from typing import Literal, TypeAlias, final
 
 import attrs
 import trio
@@ -89,8 +89,8 @@ class Engine(ABC):
     path: str = attrs.field(init=False, default="")
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
-    entries: dict[str, Entry] = attrs.field(init=False, factory=dict)
-    inbox: deque[Message] = attrs.field(init=False, factory=deque)
+    entries: dict[str, Entry] = attrs.field(init=False, factory=dict[str, Entry])
+    inbox: deque[Message] = attrs.field(init=False, factory=deque[Message])
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     ending: str | None = attrs.field(init=False, default=None)
@@ -107,8 +107,8 @@ class Engine(ABC):
     _strict: bool = attrs.field(init=False, default=True)
     _names: NameBook = attrs.field(init=False, factory=NameBook)
     _failures: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
-    _timers: Timers[Incarnation] = attrs.field(init=False, factory=Timers)
-    _dues: Timers[Entry] = attrs.field(init=False, factory=Timers)
+    _timers: Timers[Incarnation] = attrs.field(init=False, factory=Timers[Incarnation])
+    _dues: Timers[Entry] = attrs.field(init=False, factory=Timers[Entry])
     _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
     _parked: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
     _wake_at: float = attrs.field(init=False, default=math.inf)
@@ -322,12 +322,20 @@ class Engine(ABC):
     # Children in the book
 
     def check_open(self) -> None:
-        """Refuse orders once the end has begun."""
+        """Refuse orders once the end has begun.
+
+        Raises:
+            SupervisorClosed: If it has.
+        """
         if self.ending is not None or self._nursery is None:
             raise SupervisorClosed(self.path or self.name)
 
     def check_significant(self, spec: ChildSpec) -> None:
-        """Refuse a significant child where nothing would come of its end."""
+        """Refuse a significant child where nothing would come of its end.
+
+        Raises:
+            ValueError: If it is one.
+        """
         if spec.significant:
             raise ValueError(
                 f"child {spec.name!r} is significant, but supervisor {self.name!r} never ends for "
@@ -337,7 +345,14 @@ class Engine(ABC):
     def register(
         self, spec: ChildSpec, context: Context, *, reserved: frozenset[str] = frozenset()
     ) -> Entry:
-        """Enter a child into the book; it is yet to be started."""
+        """Enter a child into the book; it is yet to be started.
+
+        Returns:
+            Its entry.
+
+        Raises:
+            ChildExists: If another has the name that it was given.
+        """
         self.check_significant(spec)
         name = spec.name
         if not spec.is_named:
@@ -357,7 +372,11 @@ class Engine(ABC):
         entry.forget()
 
     def find(self, name: str) -> Entry:
-        """Return the entry of that name."""
+        """Return the entry of that name.
+
+        Raises:
+            ChildNotFound: If there is none.
+        """
         entry = self.entries.get(name)
         if entry is None:
             some = tuple(islice(self.entries, _NAMES_SHOWN))
@@ -365,7 +384,11 @@ class Engine(ABC):
         return entry
 
     def spawn(self, entry: Entry, *, is_restart: bool = False) -> Incarnation:
-        """Start an incarnation; it may not be ready yet."""
+        """Start an incarnation.
+
+        Returns:
+            The incarnation, which may not be ready yet.
+        """
         assert self._nursery is not None
         if entry.last_exit is not None:
             forget_frames(entry.last_exit.error)
@@ -392,7 +415,11 @@ class Engine(ABC):
     # Restarts
 
     def plan_restart(self, run: Incarnation) -> float:
-        """Note that the child of *run* is to be restarted; return after how many seconds."""
+        """Note that the child of *run* is to be restarted.
+
+        Returns:
+            How long the restart is put off, in seconds.
+        """
         entry = run.entry
         entry.run = None
         assert run.exit is not None
@@ -438,7 +465,11 @@ class Engine(ABC):
             self._dues.clear(entry)
 
     def admit(self, entry: Entry) -> bool:
-        """Count one more restart, for *entry*, or give up."""
+        """Count one more restart, for *entry*, or give up.
+
+        Returns:
+            Whether to go on with the restart.
+        """
         now = trio.current_time()
         if self.window.admit(now):
             return True
@@ -504,8 +535,12 @@ class Engine(ABC):
     # Orders
 
     @enable_ki_protection
-    async def ask(self, verb: Verb, subject: Any) -> Any:
-        """Put an order into the queue, and wait for the answer."""
+    async def ask(self, verb: Verb, subject: object) -> object:
+        """Put an order into the queue, and wait for the answer.
+
+        Returns:
+            The answer.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_open()
         request = Request(verb, subject, by=self.check_caller())
@@ -513,7 +548,11 @@ class Engine(ABC):
         return await request.wait()
 
     def check_caller(self) -> Incarnation | None:
-        """Return the incarnation that calls; refuse one that this supervisor still starts."""
+        """Return the incarnation that calls.
+
+        Raises:
+            RuntimeError: If this supervisor is still starting it.
+        """
         caller = run = current_run()
         while run is not None:
             if run.keeper is self and run.ready_at is None:
@@ -526,9 +565,9 @@ class Engine(ABC):
         return caller
 
     def find_for(self, request: Request) -> Entry | None:
-        """Return the entry that a request names; refuse the request if there is none."""
+        """Return the entry that a request names, or refuse the request."""
         try:
-            return self.find(request.subject)
+            return self.find(str(request.subject))
         except LookupError as missing:
             request.refuse(missing)
             return None

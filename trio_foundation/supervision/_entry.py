@@ -38,7 +38,11 @@ class Hooks:
         self._callbacks: dict[object, Callable[..., object]] = {}
 
     def add(self, callback: Callable[..., object]) -> Callable[[], None]:
-        """Add a callback; what is returned removes it, and may be called again."""
+        """Add a callback.
+
+        Returns:
+            A function that removes it, and may be called again.
+        """
         key = object()
         self._callbacks[key] = callback
 
@@ -119,7 +123,11 @@ class Entry:
         moment: Literal["on_exit", "on_gone", "on_forgotten"],
         callback: Callable[..., object],
     ) -> Callable[[], None]:
-        """Have *callback* called at that moment; what is returned removes it."""
+        """Have *callback* called at that moment.
+
+        Returns:
+            A function that removes it, and may be called again.
+        """
         hooks: Hooks | None = getattr(self, moment)
         if hooks is None:
             hooks = Hooks()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from traceback import TracebackException
 from types import TracebackType
-from typing import Any, final
+from typing import Any, TypeAlias, cast, final
 
 import attrs
 import trio
@@ -19,6 +19,9 @@ from ._errors import IgnoreChild, RestartLimitReached, ShutdownChild
 from ._rules._words import ExitReason
 
 __all__ = ["Exit", "Judgement", "describe", "forget_frames", "judge", "leaves"]
+
+# Of a bare isinstance check a type checker does not know what is in the group.
+_Group: TypeAlias = BaseExceptionGroup[BaseException]
 
 _CALLER = f"{__package__}._incarnation"
 
@@ -65,7 +68,9 @@ class Exit:
     ended_at: float
     """When it had ended, in seconds by `trio.current_time`."""
 
-    _report: TracebackException | str | None = attrs.field(default=None, repr=False, eq=False)
+    _report: TracebackException | str | None = attrs.field(
+        default=None, repr=False, eq=False, alias="report"
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.error is not None and self._report is None:
@@ -141,7 +146,7 @@ def describe(error: BaseException) -> str:
 def leaves(error: BaseException) -> Iterator[BaseException]:
     """Yield the errors in a group, and in the groups within; or the error itself."""
     if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
+        for inner in cast(_Group, error).exceptions:
             yield from leaves(inner)
     else:
         yield error
@@ -159,7 +164,7 @@ def forget_frames(error: BaseException | None) -> None:
         one.__traceback__ = None
         queue += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
-            queue += one.exceptions
+            queue += cast(_Group, one).exceptions
 
 
 @final
@@ -207,7 +212,7 @@ def without_cancelled(error: BaseException | None) -> BaseException | None:
     carried out of some other scope by hand, and being cancelled is not failing.
     """
     if isinstance(error, BaseExceptionGroup):
-        return error.split(trio.Cancelled)[1]
+        return cast(_Group, error).split(trio.Cancelled)[1]
     return None if isinstance(error, trio.Cancelled) else error
 
 

@@ -12,7 +12,7 @@ import inspect
 import math
 import weakref
 from contextvars import ContextVar
-from typing import Any, Protocol, final
+from typing import Protocol, final
 
 import attrs
 import trio
@@ -191,8 +191,12 @@ class Incarnation:
     # Readiness: this object is the child's ``task_status``
 
     @enable_ki_protection
-    def started(self, value: Any = None) -> None:
-        """Say that the child is ready, and give a value to whoever started it."""
+    def started(self, value: object = None) -> None:
+        """Say that the child is ready, and give a value to whoever started it.
+
+        Raises:
+            RuntimeError: If the child said so before, or has ended.
+        """
         if self.ready_at is not None:
             raise RuntimeError(
                 f"child {self.entry.name!r} called task_status.started() twice: it is ready once"
@@ -355,7 +359,7 @@ class Incarnation:
         return scope
 
     async def wait_done(self) -> Exit:
-        """Wait for the exit."""
+        """Return the exit, when there is one."""
         if self._done is None:
             self._done = State(self.exit)
         exit = await self._done.wait_value(lambda exit: exit is not None)
@@ -365,7 +369,11 @@ class Incarnation:
 
 @disable_ki_protection
 async def _call(run: Incarnation) -> None:
-    """Call the child's function, which a KeyboardInterrupt may reach at any point."""
+    """Call the child's function, which a KeyboardInterrupt may reach at any point.
+
+    Raises:
+        TypeError: If it turns out not to be async.
+    """
     spec = run.entry.spec
     work: object = (
         spec.async_fn(*spec.args, task_status=run)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, TypedDict, TypeVar, Unpack, final, get_args
+from typing import TypedDict, TypeVar, Unpack, cast, final, get_args
 
 import attrs
 import trio
@@ -66,7 +66,7 @@ class SupervisorOptions(TypedDict, total=False):
     """Where the jitter of backoffs comes from."""
 
 
-def open_supervisor(
+def open_supervisor(  # noqa: PLR0913  all but one are named
     children: Iterable[ChildSpec] = (),
     *,
     name: str = "supervisor",
@@ -249,7 +249,7 @@ async def supervise(
 supervise.is_supervisor = True  # type: ignore[attr-defined]
 
 
-def subtree(
+def subtree(  # noqa: PLR0913  all but one are named
     children: Iterable[ChildSpec],
     *,
     name: str,
@@ -279,6 +279,9 @@ def subtree(
             still runs in it is cancelled at once, with all cleaning up; by default it is
             waited for, since each child has its own.
         significant: Whether its end may be the end of the supervisor above.
+
+    Returns:
+        The subtree, as data.
 
     Raises:
         TypeError: If *children* holds anything but specs.
@@ -330,6 +333,9 @@ def dynamic_subtree(
         restart: When the subtree as a whole is started again.
         significant: Whether its end may be the end of the supervisor above.
 
+    Returns:
+        The subtree, as data.
+
     Raises:
         ValueError: If an option makes no sense.
 
@@ -346,20 +352,21 @@ def dynamic_subtree(
            `- nap  running, incarnation 1
     """
     _dynamic_engine(name, max_restarts, within, max_children)  # refuses nonsense
-    run = partial(
-        _supervise_dynamic,
-        name=name,
-        max_restarts=max_restarts,
-        within=within,
-        max_children=max_children,
-    )
+    run = partial(_supervise_dynamic, name, max_restarts, within, max_children)
     return _supervisor_spec(run, name, restart, math.inf, significant)
 
 
 async def _supervise_dynamic(
-    *, task_status: trio.TaskStatus[DynamicSupervisor], **options: Any
+    name: str,
+    max_restarts: int,
+    within: float,
+    max_children: float,
+    *,
+    task_status: trio.TaskStatus[DynamicSupervisor],
 ) -> None:
-    async with open_dynamic_supervisor(**options) as supervisor:
+    async with open_dynamic_supervisor(
+        name=name, max_restarts=max_restarts, within=within, max_children=max_children
+    ) as supervisor:
         task_status.started(supervisor)
         await trio.sleep_forever()
 
@@ -435,7 +442,7 @@ class _Block(AbstractAsyncContextManager[HandleT]):
         raise leaving
 
     async def _leave(self, body_error: BaseException | None) -> BaseException | None:
-        """Stop and join everything; return what leaves the block, if anything does."""
+        """Return what leaves the block, if anything does, when all is stopped and joined."""
         assert self._nursery is not None
         self._engine.end("finished")
         interrupt: BaseException | None = None
@@ -470,7 +477,8 @@ def _check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
         )
     if not isinstance(children, Iterable):
         raise TypeError(f"open_supervisor takes a list of children, not {children!r}")
-    specs = tuple(check_spec("open_supervisor", spec) for spec in children)
+    given = cast("Iterable[object]", children)
+    specs = tuple(check_spec("open_supervisor", spec) for spec in given)
     seen: set[str] = set()
     for spec in specs:
         if spec.is_named and spec.name in seen:
@@ -480,7 +488,7 @@ def _check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
 
 
 def _check_rng(rng: random.Random | None) -> random.Random | None:
-    if rng is not None and not isinstance(rng, random.Random):
+    if rng is not None and not isinstance(rng, random.Random):  # noqa: S311  no secret
         raise TypeError(f"rng must be a random.Random or None, not {rng!r}")
     return rng
 

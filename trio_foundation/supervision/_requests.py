@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 import attrs
 import outcome
 import trio
 
+from ._spec import ChildSpec
+
 if TYPE_CHECKING:  # an entry keeps the request that started it
     from ._incarnation import Incarnation
 
-__all__ = ["Request", "Verb"]
+__all__ = ["Request", "StartOrder", "Verb"]
 
 Verb: TypeAlias = Literal["start", "restart", "stop"]
+
+
+@final
+@attrs.frozen(eq=False)
+class StartOrder:
+    """A child to be started, and the context of whoever wants it."""
+
+    spec: ChildSpec
+    context: Context
 
 
 @final
@@ -28,8 +40,8 @@ class Request:
     """
 
     verb: Verb
-    subject: Any
-    """What it is about: the entry to start, or the name of a child."""
+    subject: object
+    """What it is about: a `StartOrder`, or the name of a child."""
     on_withdrawn: Callable[[], None] | None = None
     """Cuts short what was begun."""
     begun: bool = False
@@ -39,10 +51,11 @@ class Request:
     _task: trio.lowlevel.Task | None = None
     _cancelled: Callable[[], object] | None = None
 
-    async def wait(self) -> Any:
-        """Park until there is an answer, and return or raise it."""
+    async def wait(self) -> object:
+        """Return the answer, or raise it, when there is one."""
         self._task = trio.lowlevel.current_task()
-        return await trio.lowlevel.wait_task_rescheduled(self._abort)
+        answer: object = await trio.lowlevel.wait_task_rescheduled(self._abort)
+        return answer
 
     def _abort(self, raise_cancel: Callable[[], object]) -> trio.lowlevel.Abort:
         self.withdrawn = True

@@ -120,7 +120,7 @@ class ChildSpec:
     async_fn: Callable[..., Awaitable[object]]
     """The function to run; if it takes ``task_status``, it says itself when it is ready."""
 
-    args: tuple[Any, ...] = ()
+    args: tuple[object, ...] = ()
     """Its positional arguments."""
 
     name: str
@@ -147,7 +147,7 @@ class ChildSpec:
     kind: Literal["worker", "supervisor"] = "worker"
     """Whether it is itself a supervisor."""
 
-    _is_named: bool = attrs.field(default=True, repr=False, eq=False)
+    _is_named: bool = attrs.field(default=True, repr=False, eq=False, alias="is_named")
     _takes_task_status: bool = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -166,9 +166,9 @@ class ChildSpec:
         return self._takes_task_status
 
 
-def child(
+def child(  # noqa: PLR0913  a child has that many sides, and all but one are named
     async_fn: Callable[..., Awaitable[object]],
-    *args: Any,
+    *args: object,
     name: str | None = None,
     restart: Restart = "permanent",
     grace: float = 5.0,
@@ -203,6 +203,9 @@ def child(
             dated when it is made.
         liveness: How often it has to say that it is alive.
 
+    Returns:
+        The child, as data.
+
     Raises:
         TypeError: If *async_fn* is no async function, for example a coroutine.
         ValueError: If an option makes no sense.
@@ -236,12 +239,16 @@ child(poll, 'tcp://prices', 10), not child(poll('tcp://prices', 10))
 def make_spec(
     caller: str,
     async_fn: Callable[..., Awaitable[object]],
-    args: tuple[Any, ...],
+    args: tuple[object, ...],
     options: ChildOptions,
     *,
     restart: Restart = "permanent",
 ) -> ChildSpec:
-    """Make the spec that *caller* was given in pieces; *restart* is its default."""
+    """Return the spec that *caller* was given in pieces; *restart* is its default.
+
+    Raises:
+        TypeError: If there is no such option.
+    """
     check_async_fn(caller, async_fn, args)
     unknown = options.keys() - ChildOptions.__annotations__.keys() if options else ()
     if unknown:

@@ -16,7 +16,7 @@ from ._engine import Engine, Message, Retry, is_within
 from ._entry import Entry
 from ._errors import ChildRunning, SupervisorClosed
 from ._incarnation import Incarnation
-from ._requests import Request
+from ._requests import Request, StartOrder
 from ._rules import ends_supervisor, is_restarted, restart_group
 from ._rules._words import AutoShutdown, Strategy
 from ._spec import ChildSpec
@@ -138,7 +138,7 @@ class StaticEngine(Engine):
                 return
 
     async def _halt_siblings(self, leader: Entry) -> list[Entry]:
-        """Stop the group of *leader*, newest first; return those to start, oldest first."""
+        """Return the group of *leader*, oldest first, when all but it are stopped."""
         if self.strategy == "one_for_one":
             return [leader]
         # Those that are to be started for the first time come after this, in their turn.
@@ -196,9 +196,10 @@ class StaticEngine(Engine):
             await self._on_exit(run)
 
     async def _on_start(self, request: Request) -> None:
-        spec, context = request.subject
+        order = request.subject
+        assert isinstance(order, StartOrder)
         try:
-            entry = self.register(spec, context)
+            entry = self.register(order.spec, order.context)
         except ValueError as refused:
             request.refuse(refused)
             return
@@ -216,7 +217,11 @@ class StaticEngine(Engine):
             entry.rest()
 
     async def _start_for(self, request: Request, entry: Entry) -> bool:
-        """Start *entry* for somebody who waits for it to be ready; return whether it did."""
+        """Start *entry* for somebody who waits for it to be ready.
+
+        Returns:
+            Whether it counts as started.
+        """
         request.begun = True
         entry.request = request
         run = self.spawn(entry)
@@ -253,7 +258,14 @@ class StaticEngine(Engine):
         request.answer(None if run is None else run.exit)
 
     def delete(self, name: str) -> ChildSpec:
-        """Forget a child that is stopped."""
+        """Forget a child that is stopped.
+
+        Returns:
+            What was written down about it.
+
+        Raises:
+            ChildRunning: If it is not stopped.
+        """
         self.check_open()
         entry = self.find(name)
         if not entry.at_rest:
@@ -264,7 +276,7 @@ class StaticEngine(Engine):
     # What starts without being waited for
 
     def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
-        """Enter a child into the book, to be started in its turn."""
+        """Return the entry of a new child, which will be started in its turn."""
         self.check_open()
         entry = self.register(spec, context)
         self.post(entry)

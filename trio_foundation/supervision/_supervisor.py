@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import copy_context
-from typing import Any, Generic, TypeVar, Unpack, final
+from typing import Any, Generic, TypeVar, Unpack, cast, final
 
 from trio.lowlevel import enable_ki_protection
 
@@ -13,6 +13,7 @@ from ._dynamic import DynamicEngine
 from ._engine import Engine
 from ._entry import Entry
 from ._exit import Exit
+from ._requests import StartOrder
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
 from ._spec import ChildOptions, ChildSpec, make_spec
 from ._static import StaticEngine
@@ -51,7 +52,7 @@ class _Handle(Generic[EngineT]):
         return _Children(self._engine.entries)
 
     def count_children(self) -> ChildCounts:
-        """Count the children: in the book, running, supervisors and workers.
+        """Return how many children there are, run, and are supervisors or workers.
 
         Example:
             >>> import trio
@@ -72,7 +73,7 @@ class _Handle(Generic[EngineT]):
         )
 
     def snapshot(self) -> SupervisorSnapshot:
-        """Take a picture of the whole tree below, as it is now; ``print`` draws it.
+        """Return a picture of the whole tree below, as it is now; ``print`` draws it.
 
         Example:
             >>> import trio
@@ -182,8 +183,7 @@ class _Handle(Generic[EngineT]):
             >>> trio.run(main)
             stopped stopped
         """
-        exit: Exit | None = await self._engine.ask("stop", name)
-        return exit
+        return cast("Exit | None", await self._engine.ask("stop", name))
 
 
 @final
@@ -205,7 +205,7 @@ class Supervisor(_Handle[StaticEngine]):
     def start_soon(
         self,
         async_fn: Callable[..., Awaitable[object]],
-        *args: Any,
+        *args: object,
         **options: Unpack[ChildOptions],
     ) -> Child[Any]:
         """Add a child, to be started at the next step of the supervisor.
@@ -242,7 +242,7 @@ class Supervisor(_Handle[StaticEngine]):
     async def start(
         self,
         async_fn: Callable[..., Awaitable[object]],
-        *args: Any,
+        *args: object,
         **options: Unpack[ChildOptions],
     ) -> Child[Any]:
         """Add a child, start it, and wait until it is ready.
@@ -312,8 +312,8 @@ class Supervisor(_Handle[StaticEngine]):
             <Child 'web' running, incarnation 1>
         """
         check_spec("start_child", spec)
-        started: Child[Any] = await self._engine.ask("start", (spec, copy_context()))
-        return started
+        order = StartOrder(spec, copy_context())
+        return cast("Child[Any]", await self._engine.ask("start", order))
 
     async def restart_child(self, name: str) -> Child[Any]:
         """Start a child that is stopped or ignored, and wait until it is ready.
@@ -344,8 +344,7 @@ class Supervisor(_Handle[StaticEngine]):
             >>> trio.run(main)
             2
         """
-        started: Child[Any] = await self._engine.ask("restart", name)
-        return started
+        return cast("Child[Any]", await self._engine.ask("restart", name))
 
     def delete_child(self, name: str) -> ChildSpec:
         """Forget a child that is stopped or ignored.
@@ -398,7 +397,7 @@ class DynamicSupervisor(_Handle[DynamicEngine]):
     def start_soon(
         self,
         async_fn: Callable[..., Awaitable[object]],
-        *args: Any,
+        *args: object,
         **options: Unpack[ChildOptions],
     ) -> Child[Any]:
         """Start a child; it runs at the next step of the scheduler.
@@ -435,7 +434,7 @@ class DynamicSupervisor(_Handle[DynamicEngine]):
     async def start(
         self,
         async_fn: Callable[..., Awaitable[object]],
-        *args: Any,
+        *args: object,
         **options: Unpack[ChildOptions],
     ) -> Child[Any]:
         """Start a child, and wait until it is ready; other children start meanwhile.
@@ -514,7 +513,11 @@ class DynamicSupervisor(_Handle[DynamicEngine]):
 
 
 def check_spec(caller: str, spec: object) -> ChildSpec:
-    """Refuse what is no spec, and say how one is made."""
+    """Return *spec*, if it is one.
+
+    Raises:
+        TypeError: If it is none; the message says how one is made.
+    """
     if isinstance(spec, ChildSpec):
         return spec
     name = getattr(spec, "__name__", None)
@@ -546,7 +549,8 @@ class _Children(Mapping[str, Child[Any]]):
 
 
 def _picture(entry: Entry) -> ChildSnapshot:
-    below = entry.value if entry.alive and isinstance(entry.value, _Handle) else None
+    value: object = entry.value
+    below = value if entry.alive and isinstance(value, (Supervisor, DynamicSupervisor)) else None
     return ChildSnapshot(
         name=entry.name,
         state=entry.state,

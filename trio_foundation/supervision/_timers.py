@@ -45,8 +45,10 @@ class Timers(Generic[OwnerT]):
         (1.0, 'fetch', None)
     """
 
-    _heap: list[_Timer[OwnerT]] = attrs.field(init=False, factory=list)
-    _set: dict[OwnerT, _Timer[OwnerT]] = attrs.field(init=False, factory=dict)
+    _heap: list[_Timer[OwnerT]] = attrs.field(init=False, factory=list[_Timer[OwnerT]])
+    _set: dict[OwnerT, _Timer[OwnerT]] = attrs.field(
+        init=False, factory=dict[OwnerT, _Timer[OwnerT]]
+    )
     _count: int = attrs.field(init=False, default=0)
 
     def set(self, owner: OwnerT, due: float) -> None:

@@ -31,13 +31,16 @@ class RestartWindow:
 
     max_restarts: int = attrs.field(kw_only=True)
     within: float = attrs.field(kw_only=True)
-    _admitted: deque[float] = attrs.field(init=False, factory=deque)
+    _admitted: deque[float] = attrs.field(init=False, factory=deque[float])
 
     def admit(self, now: float) -> bool:
         """Count a restart at time *now*, in seconds, if the limit leaves room for it.
 
         A restart exactly *within* seconds old still counts, as it does in OTP. A refused
         restart does not count, because it does not happen.
+
+        Returns:
+            Whether there is room.
         """
         if self.count(now) >= self.max_restarts:
             return False

@@ -23,7 +23,7 @@ class NameBook:
 
     # The last number given to each name, so that the ten thousandth child of one function
     # does not try ten thousand names.
-    _last: dict[str, int] = attrs.field(init=False, factory=dict)
+    _last: dict[str, int] = attrs.field(init=False, factory=dict[str, int])
 
     def unique(self, wanted: str, taken: Container[str]) -> str:
         """Return *wanted*, or the next numbered form of it that is not *taken*."""
