@@ -14,6 +14,7 @@ from __future__ import annotations
 from .._base import give_home as _give_home
 from ._child import Child
 from ._current import cleanup_scope, current_child, stop_requested
+from ._dynamic_supervisor import DynamicSupervisor
 from ._errors import (
     ChildExists,
     ChildNotFound,
@@ -41,18 +42,12 @@ from ._events import (
     SupervisorWouldFail,
 )
 from ._exit import Exit
-from ._open import (
-    SupervisorOptions,
-    dynamic_subtree,
-    open_dynamic_supervisor,
-    open_supervisor,
-    subtree,
-    supervise,
-)
+from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
 from ._rules._words import AutoShutdown, ChildState, ExitReason, Restart, Strategy
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
 from ._spec import ChildOptions, ChildSpec, Liveness, child
-from ._supervisor import DynamicSupervisor, Supervisor
+from ._subtree import dynamic_subtree, subtree, supervise
+from ._supervisor import Supervisor
 
 __all__ = [
     "AutoShutdown",

@@ -74,9 +74,10 @@ class DynamicEngine(Engine):
             TooManyChildren: If the book is full.
         """
         self.check_open()
+        self.check_significant(spec)
         if len(self.entries) >= self.max_children:
             raise TooManyChildren(self.path, int(self.max_children))
-        entry = self.register(spec, context)
+        entry = self.book.register(spec, context)
         self.spawn(entry)
         return entry
 
@@ -136,7 +137,7 @@ class DynamicEngine(Engine):
         stoppers, entry.stoppers = entry.stoppers, None
         if run.ignored:
             entry.rest("ignored")
-        self.drop(entry)
+        self.book.drop(entry)
         for stopper in stoppers or ():
             stopper.answer(run.exit)
 
@@ -150,7 +151,7 @@ class DynamicEngine(Engine):
         run = entry.run
         if run is None:  # its restart is due
             self.unschedule(entry)
-            self.drop(entry)
+            self.book.drop(entry)
             request.answer(None)
             return
         entry.stoppers = [*(entry.stoppers or ()), request]

@@ -11,58 +11,36 @@ the block first, and the loop when the body has ended.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from itertools import islice
 from typing import Literal, TypeAlias, final
 
 import attrs
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import Backoff, is_flag_set
 from .._waiting import State
 from ..telemetry import emit, wanted
-from ._child import Child
+from ._book import Book
+from ._budget import Budget
 from ._current import current_run
 from ._entry import Entry
-from ._errors import (
-    ChildExists,
-    ChildNotFound,
-    ChildStartFailed,
-    RestartLimitReached,
-    SupervisorClosed,
-    SupervisorFailed,
-)
-from ._events import (
-    ChildRestarting,
-    ChildStarted,
-    SupervisorStarted,
-    SupervisorStopped,
-    SupervisorWouldFail,
-)
-from ._exit import Exit, describe, forget_frames
+from ._errors import ChildStartFailed, SupervisorClosed, SupervisorFailed
+from ._events import ChildStarted, SupervisorStarted, SupervisorStopped
+from ._exit import describe, forget_frames
 from ._incarnation import CURRENT, Incarnation
 from ._requests import Request, Verb
-from ._rules import NameBook, RestartWindow, next_attempt
+from ._rules import RestartWindow
 from ._rules._words import Strategy
+from ._sleeper import Sleeper
 from ._spec import ChildSpec
 from ._timers import Timers
 
 __all__ = ["Engine", "Message", "Retry", "is_within"]
-
-_logger = logging.getLogger("trio_foundation.supervision")
-
-_DEFAULT_BACKOFF = Backoff()
-
-_EXITS_KEPT = 100
-
-_NAMES_SHOWN = 10
 
 
 @final
@@ -86,11 +64,10 @@ class Engine(ABC):
     within: float
     rng: random.Random | None = None
 
-    path: str = attrs.field(init=False, default="")
+    book: Book = attrs.field(init=False, factory=Book)
+    budget: Budget = attrs.field(init=False)
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
-    entries: dict[str, Entry] = attrs.field(init=False, factory=dict[str, Entry])
-    inbox: deque[Message] = attrs.field(init=False, factory=deque[Message])
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     ending: str | None = attrs.field(init=False, default=None)
@@ -103,21 +80,26 @@ class Engine(ABC):
     running: int = attrs.field(init=False, default=0)
     """How many children have not ended."""
 
-    window: RestartWindow = attrs.field(init=False)
-    _strict: bool = attrs.field(init=False, default=True)
-    _names: NameBook = attrs.field(init=False, factory=NameBook)
-    _failures: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
-    _timers: Timers[Incarnation] = attrs.field(init=False, factory=Timers[Incarnation])
+    inbox: deque[Message] = attrs.field(init=False, factory=deque[Message])
+    sleeper: Sleeper = attrs.field(init=False, factory=Sleeper)
     _dues: Timers[Entry] = attrs.field(init=False, factory=Timers[Entry])
     _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
-    _parked: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
-    _wake_at: float = attrs.field(init=False, default=math.inf)
-    _poked: bool = attrs.field(init=False, default=False)
     _booted: State[bool] = attrs.field(init=False, factory=lambda: State(False))
     _closed: State[bool] = attrs.field(init=False, factory=lambda: State(False))
 
     def __attrs_post_init__(self) -> None:
-        self.window = RestartWindow(max_restarts=self.max_restarts, within=self.within)
+        window = RestartWindow(max_restarts=self.max_restarts, within=self.within)
+        self.budget = Budget(window, self.rng)
+
+    @property
+    def path(self) -> str:
+        """The names from the outermost supervisor to this one: ``app/web``."""
+        return self.book.path or self.name
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The children in the book."""
+        return self.book.entries
 
     # The life of the loop
 
@@ -125,8 +107,8 @@ class Engine(ABC):
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the loop in the nursery that will hold the children too."""
         self._nursery = nursery
-        self._strict = is_flag_set("use_strict_supervision")
-        self.path = self.name
+        self.budget.open()
+        self.book.path = self.name
         self.parent = current_run()
         if self.parent is not None:
             self._join_tree(self.parent)
@@ -135,13 +117,13 @@ class Engine(ABC):
 
     def _join_tree(self, parent: Incarnation) -> None:
         above = f"{parent.entry.path}/{parent.entry.name}"
-        self.path = above if self.name == parent.entry.name else f"{above}/{self.name}"
+        self.book.path = above if self.name == parent.entry.name else f"{above}/{self.name}"
         if parent.nested is None:
             parent.nested = set()
         parent.nested.add(self)
         self.hurried = parent.keeper.hurried
         if self.rng is None and isinstance(parent.keeper, Engine):
-            self.rng = parent.keeper.rng
+            self.rng = self.budget.rng = parent.keeper.rng
 
     @enable_ki_protection
     async def _main(self) -> None:
@@ -160,7 +142,7 @@ class Engine(ABC):
             except BaseException as error:  # noqa: BLE001  as above
                 self.interrupt(error)
                 self.hurry()
-                await self.until(lambda: self.running == 0)
+                await self.sleeper.until(lambda: self.running == 0)
         self._close()
 
     def _close(self) -> None:
@@ -210,20 +192,12 @@ class Engine(ABC):
     async def stop_all(self) -> None:
         """Stop every child that runs, and join it."""
 
-    # Sleeping and waking
+    # The queue
 
     def post(self, message: Message) -> None:
         """Put a message into the queue, and wake the loop."""
         self.inbox.append(message)
-        self.poke()
-
-    def poke(self) -> None:
-        """Wake the loop, or have it look once more before it sleeps."""
-        if self._parked is None:
-            self._poked = True
-        else:
-            task, self._parked = self._parked, None
-            trio.lowlevel.reschedule(task)
+        self.sleeper.poke()
 
     async def _next(self) -> Message | None:
         while self.ending is None:
@@ -234,51 +208,18 @@ class Engine(ABC):
                     self.inbox.append(entry.retry)
             if self.inbox:
                 return self.inbox.popleft()
-            await self._sleep(self._dues.next_due)
+            await self.sleeper.sleep(self._dues.next_due)
         return None
 
     async def until(self, is_so: Callable[[], object]) -> None:
         """Wait until something is so. Timers of children go on, all else waits its turn."""
-        while not is_so():
-            await self._sleep(math.inf)
-
-    async def _sleep(self, wake_at: float) -> None:
-        if self._poked:
-            self._poked = False
-            return
-        self._wake_at = min(wake_at, self._timers.next_due)
-        if self._wake_at == math.inf:
-            await self._park()
-        else:
-            with trio.CancelScope(deadline=self._wake_at):
-                await self._park()
-        self._run_timers()
-
-    async def _park(self) -> None:
-        self._parked = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._unpark)
-
-    def _unpark(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self._parked = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _run_timers(self) -> None:
-        if not len(self._timers):
-            return
-        now = trio.current_time()
-        due: list[Incarnation] = []
-        while (run := self._timers.pop_due(now)) is not None:
-            due.append(run)  # first all, since one may set its timer anew for this moment
-        for run in due:
-            run.on_timer(now)
+        await self.sleeper.until(is_so)
 
     # What incarnations tell (see Keeper)
 
     def set_timer(self, run: Incarnation, due: float) -> None:
         """Let *run* be told at that time, in seconds, instead of any time set before."""
-        self._timers.set(run, due)
-        if due < self._wake_at and self._parked is not None:
-            self.poke()
+        self.sleeper.set_timer(run, due)
 
     def note_ready(self, run: Incarnation) -> None:
         """Let whoever started it go on, at once."""
@@ -307,7 +248,7 @@ class Engine(ABC):
             why = cause if reason is None else f"{cause}: {reason}"
             self.body_scope.cancel(reason=f"trio_foundation: supervisor {self.path!r}: {why}")
         if not self.closed:
-            self.poke()
+            self.sleeper.poke()
 
     @enable_ki_protection
     def hurry(self) -> None:
@@ -342,47 +283,6 @@ class Engine(ABC):
                 "its children: open it with auto_shutdown='any_significant' or 'all_significant'"
             )
 
-    def register(
-        self, spec: ChildSpec, context: Context, *, reserved: frozenset[str] = frozenset()
-    ) -> Entry:
-        """Enter a child into the book; it is yet to be started.
-
-        Returns:
-            Its entry.
-
-        Raises:
-            ChildExists: If another has the name that it was given.
-        """
-        self.check_significant(spec)
-        name = spec.name
-        if not spec.is_named:
-            taken = self.entries.keys() | reserved if reserved else self.entries
-            name = self._names.unique(name, taken)
-        elif name in self.entries:
-            raise ChildExists(self.path, name, self.entries[name].state)
-        entry = Entry(name, spec, self.path, context)
-        entry.child = Child(entry)
-        self.entries[name] = entry
-        return entry
-
-    def drop(self, entry: Entry) -> None:
-        """Forget a child for good."""
-        if self.entries.get(entry.name) is entry:
-            del self.entries[entry.name]
-        entry.forget()
-
-    def find(self, name: str) -> Entry:
-        """Return the entry of that name.
-
-        Raises:
-            ChildNotFound: If there is none.
-        """
-        entry = self.entries.get(name)
-        if entry is None:
-            some = tuple(islice(self.entries, _NAMES_SHOWN))
-            raise ChildNotFound(self.path, name, some)
-        return entry
-
     def spawn(self, entry: Entry, *, is_restart: bool = False) -> Incarnation:
         """Start an incarnation.
 
@@ -415,36 +315,9 @@ class Engine(ABC):
     # Restarts
 
     def plan_restart(self, run: Incarnation) -> float:
-        """Note that the child of *run* is to be restarted.
-
-        Returns:
-            How long the restart is put off, in seconds.
-        """
-        entry = run.entry
-        entry.run = None
-        assert run.exit is not None
-        self._failures.append(run.exit)
-        backoff = entry.spec.backoff
-        if not self._strict and self.window.count(run.exit.ended_at) == self.max_restarts:
-            backoff = backoff or _DEFAULT_BACKOFF  # without a limit there has to be a brake
-        entry.attempt = next_attempt(
-            entry.attempt,
-            ready_for=None if run.ready_at is None else run.exit.ended_at - run.ready_at,
-            reset_after=(backoff or _DEFAULT_BACKOFF).reset_after,
-        )
-        delay = 0.0 if backoff is None else backoff.delay(entry.attempt, self.rng)
-        if wanted(ChildRestarting):
-            emit(
-                ChildRestarting(
-                    supervisor=self.path,
-                    child=entry.name,
-                    incarnation=entry.incarnations + 1,
-                    delay=delay,
-                    attempt=entry.attempt,
-                )
-            )
-        entry.attempt += 1
-        return delay
+        """Return how long the restart of the child of *run* is put off, in seconds."""
+        run.entry.run = None
+        return self.budget.plan(run)
 
     def schedule(self, entry: Entry, delay: float) -> None:
         """Let the restart of *entry* come due after *delay* seconds; with 0, in its turn."""
@@ -456,7 +329,7 @@ class Engine(ABC):
             self._dues.set(entry, trio.current_time() + delay)
         else:
             self.inbox.append(retry)
-            self._poked = True
+            self.sleeper.poke()
 
     def unschedule(self, entry: Entry) -> None:
         """Make void the restart of *entry* that is due, if one is."""
@@ -465,57 +338,11 @@ class Engine(ABC):
             self._dues.clear(entry)
 
     def admit(self, entry: Entry) -> bool:
-        """Count one more restart, for *entry*, or give up.
-
-        Returns:
-            Whether to go on with the restart.
-        """
-        now = trio.current_time()
-        if self.window.admit(now):
-            return True
-        if self._strict:
-            self._give_up(entry, now)
-            return False
-        _logger.warning(
-            "%s: the limit of %d restarts in %g s is passed by child %r; it goes on, since "
-            "use_strict_supervision is off",
-            self.path,
-            self.max_restarts,
-            self.within,
-            entry.name,
-        )
-        if wanted(SupervisorWouldFail):
-            emit(
-                SupervisorWouldFail(
-                    supervisor=self.path,
-                    child=entry.name,
-                    max_restarts=self.max_restarts,
-                    within=self.within,
-                )
-            )
-        return True
-
-    def restarts_in_window(self) -> int:
-        """Return how many restarts count against the limit now."""
-        return 0 if self.closed else self.window.count(trio.current_time())
-
-    def _give_up(self, entry: Entry, now: float) -> None:
-        counted = self.window.count(now) + 1
-        failure = RestartLimitReached(
-            self.path,
-            entry.name,
-            self.max_restarts,
-            self.within,
-            tuple(self._failures)[-counted:],
-        )
-        exit = entry.last_exit
-        if exit is not None and exit.error is not None:
-            failure.__cause__ = exit.error
-            failure.add_note(
-                f"child {exit.child!r} (incarnation {exit.incarnation}) ended by:\n"
-                f"{exit.traceback.rstrip()}"
-            )
-        self.fail(failure)
+        """Return whether *entry* may be restarted now; if it may not, give up."""
+        failure = self.budget.admit(entry)
+        if failure is not None:
+            self.fail(failure)
+        return failure is None
 
     def fail(self, failure: SupervisorFailed) -> None:
         """End with that failure."""
@@ -531,6 +358,10 @@ class Engine(ABC):
         failure = ChildStartFailed(self.path, entry.name, why)
         failure.__cause__ = error
         return failure
+
+    def restarts_in_window(self) -> int:
+        """Return how many restarts count against the limit now."""
+        return 0 if self.closed else self.budget.window.count(trio.current_time())
 
     # Orders
 
@@ -567,7 +398,7 @@ class Engine(ABC):
     def find_for(self, request: Request) -> Entry | None:
         """Return the entry that a request names, or refuse the request."""
         try:
-            return self.find(str(request.subject))
+            return self.book.find(str(request.subject))
         except LookupError as missing:
             request.refuse(missing)
             return None

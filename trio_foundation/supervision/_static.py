@@ -49,7 +49,7 @@ class StaticEngine(Engine):
         """Enter the first children into the book."""
         given = frozenset(spec.name for spec in self.specs if spec.is_named)
         for spec in self.specs:
-            self.register(spec, context, reserved=given)
+            self.book.register(spec, context, reserved=given)
 
     async def boot(self) -> None:
         """Start the first children, each ready before the next; one failure is final."""
@@ -151,7 +151,7 @@ class StaticEngine(Engine):
                 break
             await self._halt(entry, self.strategy)
             if entry.spec.restart == "temporary":
-                self.drop(entry)
+                self.book.drop(entry)
             else:
                 self.unschedule(entry)
                 entry.leader = leader
@@ -176,7 +176,7 @@ class StaticEngine(Engine):
     def _put_to_rest(self, entry: Entry, *, ignored: bool = False) -> None:
         entry.rest("ignored" if ignored else "stopped")
         if entry.spec.restart == "temporary":
-            self.drop(entry)
+            self.book.drop(entry)
 
     # Orders
 
@@ -199,12 +199,13 @@ class StaticEngine(Engine):
         order = request.subject
         assert isinstance(order, StartOrder)
         try:
-            entry = self.register(order.spec, order.context)
+            self.check_significant(order.spec)
+            entry = self.book.register(order.spec, order.context)
         except ValueError as refused:
             request.refuse(refused)
             return
         if not await self._start_for(request, entry):
-            self.drop(entry)
+            self.book.drop(entry)
 
     async def _on_restart(self, request: Request) -> None:
         entry = self.find_for(request)
@@ -267,10 +268,10 @@ class StaticEngine(Engine):
             ChildRunning: If it is not stopped.
         """
         self.check_open()
-        entry = self.find(name)
+        entry = self.book.find(name)
         if not entry.at_rest:
             raise ChildRunning(self.path, name, entry.state)
-        self.drop(entry)
+        self.book.drop(entry)
         return entry.spec
 
     # What starts without being waited for
@@ -278,11 +279,12 @@ class StaticEngine(Engine):
     def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
         """Return the entry of a new child, which will be started in its turn."""
         self.check_open()
-        entry = self.register(spec, context)
+        self.check_significant(spec)
+        entry = self.book.register(spec, context)
         self.post(entry)
         return entry
 
     def note_ready(self, run: Incarnation) -> None:
         """Let whoever started it go on, and the loop too, which waits for it."""
         Engine.note_ready(self, run)
-        self.poke()
+        self.sleeper.poke()

@@ -1,0 +1,98 @@
+"""The block that a supervisor lives in.
+
+Children and loop share the block's one nursery, which nobody can reach. Exactly one thing
+leaves the block, and which one is told apart here.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import TypeVar, final
+
+import attrs
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from ._engine import Engine
+from ._errors import RestartLimitReached
+from ._exit import leaves
+
+__all__ = ["Block"]
+
+HandleT = TypeVar("HandleT")
+
+
+@final
+@attrs.define(eq=False)
+class Block(AbstractAsyncContextManager[HandleT]):
+    # A class rather than a generator: a KeyboardInterrupt between two lines of a generator's
+    # machinery would leave the nursery open for ever, with children in it.
+    _engine: Engine
+    _handle: HandleT
+    _nursery: AbstractAsyncContextManager[trio.Nursery] | None = None
+
+    @enable_ki_protection
+    async def __aenter__(self) -> HandleT:
+        if self._nursery is not None:
+            raise RuntimeError(
+                "the block of a supervisor is entered once: call open_supervisor() again"
+            )
+        engine = self._engine
+        self._nursery = trio.open_nursery()
+        engine.begin(await self._nursery.__aenter__())
+        error: BaseException | None = None
+        try:
+            await engine.wait_booted()
+        except BaseException as cut_short:  # noqa: BLE001  raised again when all is stopped
+            error = cut_short
+        if error is not None or engine.failure is not None or engine.fatal is not None:
+            leaving = await self._leave(error)
+            assert leaving is not None
+            raise leaving
+        engine.body_scope.__enter__()
+        return self._handle
+
+    @enable_ki_protection
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        left = exc
+        try:
+            if self._engine.body_scope.__exit__(exc_type, exc, traceback):
+                left = None
+        except BaseException as rest:  # noqa: BLE001  a group, less the supervisor's Cancelled
+            left = rest
+        leaving = await self._leave(left)
+        if leaving is None:
+            return True
+        if leaving is exc:
+            return False
+        raise leaving
+
+    async def _leave(self, body_error: BaseException | None) -> BaseException | None:
+        """Return what leaves the block, if anything does, when all is stopped and joined."""
+        assert self._nursery is not None
+        self._engine.end("finished")
+        interrupt: BaseException | None = None
+        try:
+            await self._nursery.__aexit__(None, None, None)
+        except BaseException as error:  # noqa: BLE001  it leaves the block, less its group
+            interrupt = next(leaves(error))
+        engine = self._engine
+        if interrupt is not None:
+            return interrupt
+        if _is_fatal(body_error):
+            return body_error
+        if engine.fatal is not None:
+            return engine.fatal
+        if isinstance(engine.failure, RestartLimitReached) and isinstance(body_error, Exception):
+            engine.failure.body_error = body_error
+        return engine.failure or body_error
+
+
+def _is_fatal(error: BaseException | None) -> bool:
+    return isinstance(error, (KeyboardInterrupt, SystemExit, trio.TrioInternalError))

@@ -1,0 +1,74 @@
+"""The children of a supervisor, by name."""
+
+from __future__ import annotations
+
+from contextvars import Context
+from itertools import islice
+from typing import final
+
+import attrs
+
+from ._child import Child
+from ._entry import Entry
+from ._errors import ChildExists, ChildNotFound
+from ._rules import NameBook
+from ._spec import ChildSpec
+
+__all__ = ["Book"]
+
+_NAMES_SHOWN = 10
+
+
+@final
+@attrs.define(eq=False)
+class Book:
+    """Entries in start order, each under a name of its own."""
+
+    path: str = ""
+    """The path of the supervisor, once its block is open."""
+    entries: dict[str, Entry] = attrs.field(init=False, factory=dict[str, Entry])
+    _names: NameBook = attrs.field(init=False, factory=NameBook)
+
+    def register(
+        self, spec: ChildSpec, context: Context, *, reserved: frozenset[str] = frozenset()
+    ) -> Entry:
+        """Enter a child, which is yet to be started.
+
+        Args:
+            spec: What was written down about it.
+            context: The context variables of whoever hands it over.
+            reserved: Names that others were given, and will have.
+
+        Returns:
+            Its entry.
+
+        Raises:
+            ChildExists: If another has the name that it was given.
+        """
+        name = spec.name
+        if not spec.is_named:
+            taken = self.entries.keys() | reserved if reserved else self.entries
+            name = self._names.unique(name, taken)
+        elif name in self.entries:
+            raise ChildExists(self.path, name, self.entries[name].state)
+        entry = Entry(name, spec, self.path, context)
+        entry.child = Child(entry)
+        self.entries[name] = entry
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        """Forget a child for good."""
+        if self.entries.get(entry.name) is entry:
+            del self.entries[entry.name]
+        entry.forget()
+
+    def find(self, name: str) -> Entry:
+        """Return the entry of that name.
+
+        Raises:
+            ChildNotFound: If there is none.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            raise ChildNotFound(self.path, name, tuple(islice(self.entries, _NAMES_SHOWN)))
+        return entry

@@ -1,0 +1,159 @@
+"""The handle of a supervisor whose children come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Any, Unpack, final
+
+from trio.lowlevel import enable_ki_protection
+
+from ._child import Child
+from ._dynamic import DynamicEngine
+from ._handle import Handle, check_spec
+from ._spec import ChildOptions, ChildSpec, make_spec
+
+__all__ = ["DynamicSupervisor"]
+
+
+@final
+class DynamicSupervisor(Handle):
+    """Keeps children that come and go; what `open_dynamic_supervisor` gives to its block.
+
+    Each stands alone (one_for_one), and **restart is "temporary" unless said otherwise**,
+    since most come to do one thing. Nothing is kept of a child that is gone.
+
+    Example:
+        >>> import trio
+        >>> async def greet(whom):
+        ...     print("hello", whom)
+        >>> async def main():
+        ...     async with open_dynamic_supervisor() as sup:
+        ...         await sup.start_soon(greet, "world").wait_exit()
+        >>> trio.run(main)
+        hello world
+    """
+
+    __slots__ = ("_dynamic",)
+
+    def __init__(self, engine: DynamicEngine) -> None:
+        super().__init__(engine)
+        self._dynamic = engine
+
+    @enable_ki_protection
+    def start_soon(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        *args: object,
+        **options: Unpack[ChildOptions],
+    ) -> Child[Any]:
+        """Start a child; it runs at the next step of the scheduler.
+
+        If it ends before it is ready, that counts as a crash of the child.
+
+        Args:
+            async_fn: The function to run.
+            *args: Its positional arguments.
+            **options: Those of `child`, with *restart* ``temporary`` by default; times are in
+                seconds.
+
+        Returns:
+            The child; wait for it with `Child.wait_ready`.
+
+        Raises:
+            TypeError: If *async_fn* is no async function.
+            ValueError: If an option makes no sense.
+            ChildExists: If there is a child of that *name*.
+            TooManyChildren: If there are *max_children* already.
+            SupervisorClosed: If the supervisor has ended, or is ending.
+
+        Example:
+            >>> import trio
+            >>> async def main():
+            ...     async with open_dynamic_supervisor() as sup:
+            ...         print(sup.start_soon(trio.sleep, 10, name="nap").name)
+            >>> trio.run(main)
+            nap
+        """
+        spec = make_spec("start_soon", async_fn, args, options, restart="temporary")
+        return self._dynamic.start_soon(spec, copy_context()).child
+
+    async def start(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        *args: object,
+        **options: Unpack[ChildOptions],
+    ) -> Child[Any]:
+        """Start a child, and wait until it is ready; other children start meanwhile.
+
+        Args:
+            async_fn: The function to run; it is ready when it calls
+                ``task_status.started``, or at once if it takes no ``task_status``.
+            *args: Its positional arguments.
+            **options: Those of `child`, with *restart* ``temporary`` by default; times are in
+                seconds.
+
+        Returns:
+            The child, running; or ignored, and forgotten, if it raised `IgnoreChild`.
+
+        Raises:
+            TypeError: If *async_fn* is no async function.
+            ValueError: If an option makes no sense.
+            ChildStartFailed: If it ended before it was ready, from its error. The child is
+                forgotten, and nothing is counted.
+            ChildExists: If there is a child of that *name*.
+            TooManyChildren: If there are *max_children* already.
+            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
+            RuntimeError: If a child calls it before it is ready itself.
+
+        Cancellation:
+            Before the child is ready: it is cancelled, joined and forgotten, and then the
+            `trio.Cancelled` goes on. Once it is ready only the supervisor stops it.
+
+        Example:
+            >>> import trio
+            >>> async def serve(*, task_status):
+            ...     task_status.started(8080)
+            ...     await trio.sleep_forever()
+            >>> async def main():
+            ...     async with open_dynamic_supervisor() as sup:
+            ...         print((await sup.start(serve)).value)
+            >>> trio.run(main)
+            8080
+        """
+        spec = make_spec("start", async_fn, args, options, restart="temporary")
+        return await self.start_child(spec)
+
+    async def start_child(self, spec: ChildSpec) -> Child[Any]:
+        """Start a child that was written down, and wait until it is ready.
+
+        Args:
+            spec: What `child`, `subtree` or `dynamic_subtree` returned. Its *restart* counts,
+                so a child that was written down without one is permanent.
+
+        Returns:
+            The child, running; or ignored, and forgotten, if it raised `IgnoreChild`.
+
+        Raises:
+            TypeError: If *spec* is no `ChildSpec`.
+            ValueError: If it is significant, which has no meaning here.
+            ChildStartFailed: If it ended before it was ready, from its error.
+            ChildExists: If there is a child of that name.
+            TooManyChildren: If there are *max_children* already.
+            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
+            RuntimeError: If a child calls it before it is ready itself.
+
+        Cancellation:
+            As for `start`.
+
+        Example:
+            >>> import trio
+            >>> async def main():
+            ...     async with open_dynamic_supervisor() as sup:
+            ...         print(await sup.start_child(child(trio.sleep_forever, name="web")))
+            >>> trio.run(main)
+            <Child 'web' running, incarnation 1>
+        """
+        check_spec("start_child", spec)
+        entry = await self._dynamic.start(spec, copy_context())
+        return entry.child

@@ -1,0 +1,227 @@
+"""What both kinds of supervisor can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast, final
+
+from ._child import Child
+from ._engine import Engine
+from ._entry import Entry
+from ._exit import Exit
+from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
+from ._spec import ChildSpec
+
+__all__ = ["Handle", "check_spec"]
+
+
+class Handle:
+    """What both kinds of supervisor can be asked."""
+
+    __slots__ = ("__weakref__", "_engine")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        engine = self._engine
+        state = "closed" if engine.closed else "open" if engine.ending is None else "closing"
+        return f"<{type(self).__name__} {engine.path!r} {state}, {len(engine.entries)} children>"
+
+    @property
+    def name(self) -> str:
+        """What the supervisor is called."""
+        return self._engine.name
+
+    @property
+    def path(self) -> str:
+        """Where it is in the tree, from the outermost supervisor: ``app/web``."""
+        return self._engine.path
+
+    @property
+    def children(self) -> Mapping[str, Child[Any]]:
+        """The children by name, in start order; read-only, and always as they are now."""
+        return _Children(self._engine.entries)
+
+    def count_children(self) -> ChildCounts:
+        """Return how many children there are, run, and are supervisors or workers.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import child, open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor([child(trio.sleep_forever)]) as sup:
+            ...         print(sup.count_children().active)
+            >>> trio.run(main)
+            1
+        """
+        entries = self._engine.entries.values()
+        supervisors = sum(entry.spec.kind == "supervisor" for entry in entries)
+        return ChildCounts(
+            specs=len(entries),
+            active=sum(entry.alive for entry in entries),
+            supervisors=supervisors,
+            workers=len(entries) - supervisors,
+        )
+
+    def snapshot(self) -> SupervisorSnapshot:
+        """Return a picture of the whole tree below, as it is now; ``print`` draws it.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import child, open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor([child(trio.sleep_forever)], name="app") as sup:
+            ...         print(sup.snapshot())
+            >>> trio.run(main)
+            app (one_for_one, 0 of 3 restarts in 5 s)
+            `- sleep_forever  running, incarnation 1
+        """
+        engine = self._engine
+        return SupervisorSnapshot(
+            name=engine.name,
+            strategy=engine.kind,
+            restarts=engine.restarts_in_window(),
+            max_restarts=engine.max_restarts,
+            within=engine.within,
+            children=tuple(_picture(entry) for entry in engine.entries.values()),
+        )
+
+    def shutdown(self, reason: str | None = None) -> None:
+        """End the supervisor in good order: cancel the body, then stop the children.
+
+        Like `trio.CancelScope.cancel` it returns at once, may be called again, and is to be
+        called in the Trio thread. The block ends without an error.
+
+        Args:
+            reason: Why, for those who are cancelled.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import child, open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor([child(trio.sleep_forever)]) as sup:
+            ...         sup.shutdown("enough")
+            ...         await trio.sleep_forever()
+            >>> trio.run(main)
+        """
+        self._engine.end("shutdown", reason)
+
+    def hurry(self) -> None:
+        """End the supervisor, and leave no time for it.
+
+        Everything that runs in the whole tree is cancelled now, and so is every
+        `cleanup_scope`. It is what a second signal does to an application.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import child, open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor([child(trio.sleep_forever)]) as sup:
+            ...         sup.hurry()
+            ...         await trio.sleep_forever()
+            >>> trio.run(main)
+        """
+        self._engine.hurry()
+
+    async def wait_closed(self) -> None:
+        """Wait until the supervisor has stopped and none of its children is left.
+
+        It is for other tasks: the body of the block is cancelled when the supervisor ends.
+
+        Cancellation:
+            Leaves nothing behind; the supervisor is not concerned.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         pass
+            ...     await sup.wait_closed()
+            >>> trio.run(main)
+        """
+        await self._engine.wait_closed()
+
+    async def stop_child(self, name: str) -> Exit | None:
+        """Stop a child, and wait until it is gone.
+
+        It is asked first if it listens (`stop_requested`), and cancelled after its *grace*.
+        It does not count as a restart, and takes no siblings along. The spec stays, unless
+        the child is temporary or the supervisor dynamic. Of a child that waits for a restart
+        the restart is called off.
+
+        Args:
+            name: The name of the child.
+
+        Returns:
+            How it ended; None if it was not running.
+
+        Raises:
+            ChildNotFound: If there is no such child.
+            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
+            RuntimeError: If a child calls it before it is ready itself.
+
+        Cancellation:
+            The child goes on being stopped. A child that stops itself is cancelled here.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import child, open_supervisor
+            >>> async def main():
+            ...     async with open_supervisor([child(trio.sleep_forever, name="web")]) as sup:
+            ...         exit = await sup.stop_child("web")
+            ...         print(exit.reason, sup.children["web"].state)
+            >>> trio.run(main)
+            stopped stopped
+        """
+        return cast("Exit | None", await self._engine.ask("stop", name))
+
+
+def check_spec(caller: str, spec: object) -> ChildSpec:
+    """Return *spec*, if it is one.
+
+    Raises:
+        TypeError: If it is none; the message says how one is made.
+    """
+    if isinstance(spec, ChildSpec):
+        return spec
+    name = getattr(spec, "__name__", None)
+    advice = f": write child({name})" if callable(spec) and name else ""
+    raise TypeError(f"{caller} takes what child() or subtree() returns, not {spec!r}{advice}")
+
+
+@final
+class _Children(Mapping[str, Child[Any]]):
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> Child[Any]:
+        return self._entries[name].child
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _picture(entry: Entry) -> ChildSnapshot:
+    below = entry.value if entry.alive and isinstance(entry.value, Handle) else None
+    return ChildSnapshot(
+        name=entry.name,
+        state=entry.state,
+        incarnation=entry.incarnations,
+        kind=entry.spec.kind,
+        status=entry.status,
+        last_exit=None if entry.last_exit is None else str(entry.last_exit),
+        supervisor=None if below is None else below.snapshot(),
+    )

@@ -1,0 +1,199 @@
+"""Supervisors written down as children."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Unpack
+
+import trio
+
+from ._dynamic_supervisor import DynamicSupervisor
+from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
+from ._rules._words import AutoShutdown, Restart, Strategy
+from ._spec import ChildSpec
+from ._supervisor import Supervisor
+
+__all__ = ["dynamic_subtree", "subtree", "supervise"]
+
+
+async def supervise(
+    children: Iterable[ChildSpec],
+    *,
+    task_status: trio.TaskStatus[Supervisor] = trio.TASK_STATUS_IGNORED,
+    **options: Unpack[SupervisorOptions],
+) -> None:
+    """Keep children running until cancelled, failed, or shut down.
+
+    It is `open_supervisor` with nothing in the block, for where a function is wanted:
+    ``nursery.start(supervise, children)``.
+
+    Args:
+        children: What `child`, `subtree` and `dynamic_subtree` return, oldest first.
+        task_status: Is given the `Supervisor` when the children are ready.
+        **options: Those of `open_supervisor`; *within* is in seconds.
+
+    Raises:
+        ChildStartFailed: If a child fails to start.
+        RestartLimitReached: If the supervisor gave up.
+
+    Cancellation:
+        Stops the children, newest first, and goes on when they are gone.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     async with trio.open_nursery() as nursery:
+        ...         sup = await nursery.start(supervise, [child(trio.sleep_forever)])
+        ...         sup.shutdown()
+        >>> trio.run(main)
+    """
+    async with open_supervisor(children, **options) as supervisor:
+        task_status.started(supervisor)
+        await trio.sleep_forever()
+
+
+# What ``child`` reads to know that such a child is a supervisor.
+supervise.is_supervisor = True  # type: ignore[attr-defined]
+
+
+def subtree(  # noqa: PLR0913  all but one are named
+    children: Iterable[ChildSpec],
+    *,
+    name: str,
+    strategy: Strategy = "one_for_one",
+    max_restarts: int = 3,
+    within: float = 5.0,
+    auto_shutdown: AutoShutdown = "never",
+    restart: Restart = "permanent",
+    grace: float = math.inf,
+    significant: bool = False,
+) -> ChildSpec:
+    """Write down a supervisor as a child of another.
+
+    When it gives up, that is an orderly end for the supervisor above, as in OTP: a permanent
+    subtree is restarted, with an unspent limit, and a transient one is not. The
+    `Child.value` of the child is the inner `Supervisor`.
+
+    Args:
+        children: The children of the inner supervisor, oldest first.
+        name: What both the child and the inner supervisor are called.
+        strategy: As for `open_supervisor`.
+        max_restarts: As for `open_supervisor`.
+        within: As for `open_supervisor`, in seconds.
+        auto_shutdown: As for `open_supervisor`.
+        restart: When the subtree as a whole is started again.
+        grace: How long the subtree may take to stop, in seconds. When it is over, whatever
+            still runs in it is cancelled at once, with all cleaning up; by default it is
+            waited for, since each child has its own.
+        significant: Whether its end may be the end of the supervisor above.
+
+    Returns:
+        The subtree, as data.
+
+    Raises:
+        TypeError: If *children* holds anything but specs.
+        ValueError: If an option makes no sense.
+        ChildExists: If two children were given the same name.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     web = subtree([child(trio.sleep_forever, name="http")], name="web")
+        ...     async with open_supervisor([web], name="app") as sup:
+        ...         print(sup.snapshot())
+        >>> trio.run(main)
+        app (one_for_one, 0 of 3 restarts in 5 s)
+        `- web (one_for_one, 0 of 3 restarts in 5 s)  running, incarnation 1
+           `- http  running, incarnation 1
+    """
+    options: SupervisorOptions = {
+        "name": name,
+        "strategy": strategy,
+        "max_restarts": max_restarts,
+        "within": within,
+        "auto_shutdown": auto_shutdown,
+    }
+    specs = tuple(children)
+    open_supervisor(specs, **options)  # only to refuse nonsense where it is written
+    return _supervisor_spec(partial(supervise, specs, **options), name, restart, grace, significant)
+
+
+def dynamic_subtree(
+    *,
+    name: str,
+    max_restarts: int = 3,
+    within: float = 5.0,
+    max_children: float = math.inf,
+    restart: Restart = "permanent",
+    significant: bool = False,
+) -> ChildSpec:
+    """Write down a dynamic supervisor as a child of another.
+
+    The `Child.value` of the child is the inner `DynamicSupervisor`. It starts empty, each
+    time it is restarted too.
+
+    Args:
+        name: What both the child and the inner supervisor are called.
+        max_restarts: As for `open_dynamic_supervisor`.
+        within: As for `open_dynamic_supervisor`, in seconds.
+        max_children: As for `open_dynamic_supervisor`.
+        restart: When the subtree as a whole is started again.
+        significant: Whether its end may be the end of the supervisor above.
+
+    Returns:
+        The subtree, as data.
+
+    Raises:
+        ValueError: If an option makes no sense.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     async with open_supervisor([dynamic_subtree(name="jobs")], name="app") as sup:
+        ...         jobs = sup.children["jobs"].value
+        ...         await jobs.start(trio.sleep_forever, name="nap")
+        ...         print(sup.snapshot())
+        >>> trio.run(main)
+        app (one_for_one, 0 of 3 restarts in 5 s)
+        `- jobs (dynamic, 0 of 3 restarts in 5 s)  running, incarnation 1
+           `- nap  running, incarnation 1
+    """
+    open_dynamic_supervisor(  # only to refuse nonsense where it is written
+        name=name, max_restarts=max_restarts, within=within, max_children=max_children
+    )
+    run = partial(_supervise_dynamic, name, max_restarts, within, max_children)
+    return _supervisor_spec(run, name, restart, math.inf, significant)
+
+
+async def _supervise_dynamic(
+    name: str,
+    max_restarts: int,
+    within: float,
+    max_children: float,
+    *,
+    task_status: trio.TaskStatus[DynamicSupervisor],
+) -> None:
+    async with open_dynamic_supervisor(
+        name=name, max_restarts=max_restarts, within=within, max_children=max_children
+    ) as supervisor:
+        task_status.started(supervisor)
+        await trio.sleep_forever()
+
+
+def _supervisor_spec(
+    run: Callable[..., Awaitable[None]],
+    name: str,
+    restart: Restart,
+    grace: float,
+    significant: bool,
+) -> ChildSpec:
+    return ChildSpec(
+        async_fn=run,
+        name=name,
+        restart=restart,
+        grace=grace,
+        significant=significant,
+        kind="supervisor",
+    )
