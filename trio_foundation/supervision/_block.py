@@ -16,7 +16,7 @@ from trio.lowlevel import enable_ki_protection
 
 from ._engine import Engine
 from ._errors import RestartLimitReached
-from ._exit import leaves
+from ._exit import fatal_leaf, leaves, without_cancelled
 
 __all__ = ["Block"]
 
@@ -85,14 +85,12 @@ class Block(AbstractAsyncContextManager[HandleT]):
         engine = self._engine
         if interrupt is not None:
             return interrupt
-        if _is_fatal(body_error):
+        if engine.fatal is None and engine.failure is None:
             return body_error
-        if engine.fatal is not None:
-            return engine.fatal
-        if isinstance(engine.failure, RestartLimitReached) and isinstance(body_error, Exception):
+        body_error = without_cancelled(body_error)
+        fatal = None if body_error is None else fatal_leaf(body_error)
+        if fatal is not None or engine.fatal is not None:
+            return fatal or engine.fatal
+        if isinstance(engine.failure, RestartLimitReached):
             engine.failure.body_error = body_error
-        return engine.failure or body_error
-
-
-def _is_fatal(error: BaseException | None) -> bool:
-    return isinstance(error, (KeyboardInterrupt, SystemExit, trio.TrioInternalError))
+        return engine.failure

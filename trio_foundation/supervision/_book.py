@@ -11,6 +11,7 @@ import attrs
 from ._child import Child
 from ._entry import Entry
 from ._errors import ChildExists, ChildNotFound
+from ._incarnation import Keeper
 from ._rules import NameBook
 from ._spec import ChildSpec
 
@@ -24,8 +25,8 @@ _NAMES_SHOWN = 10
 class Book:
     """Entries in start order, each under a name of its own."""
 
-    path: str = ""
-    """The path of the supervisor, once its block is open."""
+    keeper: Keeper
+    """The supervisor."""
     entries: dict[str, Entry] = attrs.field(init=False, factory=dict[str, Entry])
     _names: NameBook = attrs.field(init=False, factory=NameBook)
 
@@ -50,8 +51,8 @@ class Book:
             taken = self.entries.keys() | reserved if reserved else self.entries
             name = self._names.unique(name, taken)
         elif name in self.entries:
-            raise ChildExists(self.path, name, self.entries[name].state)
-        entry = Entry(name, spec, self.path, context)
+            raise ChildExists(self.keeper.path, name, self.entries[name].state)
+        entry = Entry(name, spec, self.keeper, context)
         entry.child = Child(entry)
         self.entries[name] = entry
         return entry
@@ -70,5 +71,5 @@ class Book:
         """
         entry = self.entries.get(name)
         if entry is None:
-            raise ChildNotFound(self.path, name, tuple(islice(self.entries, _NAMES_SHOWN)))
+            raise ChildNotFound(self.keeper.path, name, tuple(islice(self.entries, _NAMES_SHOWN)))
         return entry

@@ -14,17 +14,16 @@ import attrs
 import trio
 
 from .._base import Backoff, is_flag_set
-from ..telemetry import emit, wanted
+from ..telemetry import wanted
 from ._entry import Entry
 from ._errors import RestartLimitReached
 from ._events import ChildRestarting, SupervisorWouldFail
 from ._exit import Exit
 from ._incarnation import Incarnation
+from ._report import say, tell
 from ._rules import RestartWindow, next_attempt
 
 __all__ = ["Budget"]
-
-_logger = logging.getLogger("trio_foundation.supervision")
 
 _DEFAULT_BACKOFF = Backoff()
 
@@ -39,7 +38,7 @@ class Budget:
     window: RestartWindow
     rng: random.Random | None = None
     is_strict: bool = attrs.field(init=False, default=True)
-    _failures: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
+    _spent_on: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
 
     def open(self) -> None:
         """Read the flag that holds for the whole life of the supervisor."""
@@ -54,7 +53,6 @@ class Budget:
         entry = run.entry
         exit = run.exit
         assert exit is not None
-        self._failures.append(exit)
         backoff = entry.spec.backoff
         if not self.is_strict and self.window.count(exit.ended_at) >= self.window.max_restarts:
             backoff = backoff or _DEFAULT_BACKOFF  # without a limit there has to be a brake
@@ -66,14 +64,15 @@ class Budget:
         delay = 0.0 if backoff is None else backoff.delay(attempt, self.rng)
         entry.attempt = attempt + 1
         if wanted(ChildRestarting):
-            emit(
+            tell(
                 ChildRestarting(
                     supervisor=entry.path,
                     child=entry.name,
                     incarnation=entry.incarnations + 1,
                     delay=delay,
                     attempt=attempt,
-                )
+                ),
+                entry.keeper.interrupt,
             )
         return delay
 
@@ -81,6 +80,8 @@ class Budget:
         """Count one more restart, of *entry* and now; return an error if it is one too many."""
         now = trio.current_time()
         if self.window.admit(now):
+            if entry.last_exit is not None:
+                self._spent_on.append(entry.last_exit)
             return None
         if self.is_strict:
             return self._limit_reached(entry, now)
@@ -89,13 +90,16 @@ class Budget:
 
     def _limit_reached(self, entry: Entry, now: float) -> RestartLimitReached:
         window = self.window
-        counted = window.count(now) + 1
+        counted = window.count(now)
+        spent_on = list(self._spent_on)[-counted:] if counted else []
+        if entry.last_exit is not None:
+            spent_on.append(entry.last_exit)
         failure = RestartLimitReached(
             entry.path,
             entry.name,
             window.max_restarts,
             window.within,
-            tuple(self._failures)[-counted:],
+            tuple(spent_on[-_EXITS_KEPT:]),
         )
         exit = entry.last_exit
         if exit is not None and exit.error is not None:
@@ -108,7 +112,8 @@ class Budget:
 
     def _would_fail(self, entry: Entry) -> None:
         window = self.window
-        _logger.warning(
+        say(
+            logging.WARNING,
             "%s: child %r passed the limit of %d restarts in %g s; it is restarted all the same, "
             "since use_strict_supervision is off",
             entry.path,
@@ -117,11 +122,12 @@ class Budget:
             window.within,
         )
         if wanted(SupervisorWouldFail):
-            emit(
+            tell(
                 SupervisorWouldFail(
                     supervisor=entry.path,
                     child=entry.name,
                     max_restarts=window.max_restarts,
                     within=window.within,
-                )
+                ),
+                entry.keeper.interrupt,
             )

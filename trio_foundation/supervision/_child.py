@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, final
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # an entry holds its handle
 __all__ = ["Child"]
 
 ValueT = TypeVar("ValueT")
+
+Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
 @final
@@ -153,7 +156,7 @@ class Child(Generic[ValueT]):
         """
         entry = self._entry
         # Of an incarnation that has ended, the supervisor may not have noticed yet.
-        state = await entry.watch().wait_value(
+        state = await entry.wait(
             lambda state: state in {"stopped", "ignored"} or (state == "running" and entry.alive)
         )
         if state == "running":
@@ -195,9 +198,7 @@ class Child(Generic[ValueT]):
         """
         entry = self._entry
         if entry.run is None and entry.last_exit is None:
-            await entry.watch().wait_value(
-                lambda state: entry.run is not None or state in {"stopped", "ignored"}
-            )
+            await entry.wait(lambda state: entry.run is not None or state in {"stopped", "ignored"})
         if entry.run is not None:
             return await entry.run.wait_done()
         await trio.lowlevel.checkpoint()
@@ -269,6 +270,9 @@ class Child(Generic[ValueT]):
         Returns:
             A function that removes the callback, and may be called again.
 
+        Raises:
+            TypeError: If *callback* is async or not callable.
+
         Example:
             >>> import trio
             >>> async def work():
@@ -281,7 +285,7 @@ class Child(Generic[ValueT]):
             >>> trio.run(main)
             work returned
         """
-        return self._entry.hook("on_exit", callback)
+        return self._entry.hook("on_exit", _plain("on_exit", callback))
 
     def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a function called when nothing of the child runs and no start is scheduled.
@@ -296,6 +300,9 @@ class Child(Generic[ValueT]):
         Returns:
             A function that removes the callback, and may be called again.
 
+        Raises:
+            TypeError: If *callback* is async or not callable.
+
         Example:
             >>> import trio
             >>> async def work():
@@ -307,4 +314,13 @@ class Child(Generic[ValueT]):
             >>> trio.run(main)
             gone
         """
-        return self._entry.hook("on_gone", callback)
+        return self._entry.hook("on_gone", _plain("on_gone", callback))
+
+
+def _plain(caller: str, callback: Callback) -> Callback:
+    if callable(callback) and not inspect.iscoroutinefunction(callback):
+        return callback
+    raise TypeError(
+        f"{caller} takes a plain function, which is called at once, but got {callback!r}: to do "
+        "more, let a task wait on Child.monitor() or Child.wait_exit()"
+    )

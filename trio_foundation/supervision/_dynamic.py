@@ -17,7 +17,7 @@ import trio
 
 from ._engine import Engine, Message, Retry, is_within
 from ._entry import Entry
-from ._errors import TooManyChildren
+from ._errors import SupervisorClosed, TooManyChildren
 from ._incarnation import Incarnation
 from ._requests import Request
 from ._rules import is_restarted
@@ -51,6 +51,17 @@ class DynamicEngine(Engine):
                 entry.run.stop(self.ending or "finished")
         await self.until(lambda: self.running == 0)
 
+    def cut_short(self) -> None:
+        """Cancel the children that somebody waits for to be ready."""
+        for entry in self.entries.values():
+            if entry.request is not None and entry.run is not None:
+                entry.run.cancel(self.ending or "finished")
+
+    def settle(self, run: Incarnation) -> None:
+        """Answer those who wait for the start or the stop of a child that has ended."""
+        if run.entry.request is not None or run.entry.stoppers is not None:
+            self._on_exit(run)
+
     async def handle(self, message: Message) -> None:
         """Do one thing; nothing here has to be waited for."""
         if isinstance(message, Incarnation):
@@ -59,7 +70,7 @@ class DynamicEngine(Engine):
         elif isinstance(message, Retry):
             if message.entry.retry is message:
                 self._attempt(message.entry)
-        elif isinstance(message, Request) and not message.withdrawn:
+        elif isinstance(message, Request) and not message.is_void:
             self._on_stop(message)
 
     # Starting
@@ -108,7 +119,7 @@ class DynamicEngine(Engine):
         was_ready = run.ready_at is not None
         if entry.request is not None:
             self._on_failed_start(run, entry.request)
-        elif run.ignored or run.ending == "stopped":
+        elif run.ignored or run.ending == "stopped" or entry.stoppers:
             self._forget(entry, run)
         elif is_restarted(entry.spec.restart, run.exit.reason, was_ready=was_ready):
             delay = self.plan_restart(run)
@@ -125,6 +136,8 @@ class DynamicEngine(Engine):
         self._forget(entry, run)
         if run.ignored:
             request.answer(entry.child)
+        elif self.ending is not None:
+            request.refuse(SupervisorClosed(self.path))
         else:
             request.refuse(self.start_failure(entry))
 

@@ -24,7 +24,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._waiting import State
-from ..telemetry import emit, wanted
+from ..telemetry import wanted
 from ._book import Book
 from ._budget import Budget
 from ._current import current_run
@@ -33,6 +33,7 @@ from ._errors import ChildStartFailed, SupervisorClosed, SupervisorFailed
 from ._events import ChildStarted, SupervisorStarted, SupervisorStopped
 from ._exit import describe, forget_frames
 from ._incarnation import CURRENT, Incarnation
+from ._report import tell
 from ._requests import Request, Verb
 from ._rules import RestartWindow
 from ._rules._words import Strategy
@@ -64,8 +65,9 @@ class Engine(ABC):
     within: float
     rng: random.Random | None = None
 
-    book: Book = attrs.field(init=False, factory=Book)
+    book: Book = attrs.field(init=False, default=attrs.Factory(Book, takes_self=True))
     budget: Budget = attrs.field(init=False)
+    _path: str = attrs.field(init=False, default="")
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
@@ -80,6 +82,11 @@ class Engine(ABC):
     running: int = attrs.field(init=False, default=0)
     """How many children have not ended."""
 
+    body_ended: bool = attrs.field(init=False, default=False)
+    _is_busy: bool = attrs.field(init=False, default=True)
+    """Whether the loop is in the middle of something..."""
+    joining: Incarnation | None = attrs.field(init=False, default=None)
+    """... and whom it waits for, if it does."""
     inbox: deque[Message] = attrs.field(init=False, factory=deque[Message])
     sleeper: Sleeper = attrs.field(init=False, factory=Sleeper)
     _dues: Timers[Entry] = attrs.field(init=False, factory=Timers[Entry])
@@ -94,7 +101,7 @@ class Engine(ABC):
     @property
     def path(self) -> str:
         """The names from the outermost supervisor to this one: ``app/web``."""
-        return self.book.path or self.name
+        return self._path or self.name
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -108,7 +115,7 @@ class Engine(ABC):
         """Start the loop in the nursery that will hold the children too."""
         self._nursery = nursery
         self.budget.open()
-        self.book.path = self.name
+        self._path = self.name
         self.parent = current_run()
         if self.parent is not None:
             self._join_tree(self.parent)
@@ -117,7 +124,7 @@ class Engine(ABC):
 
     def _join_tree(self, parent: Incarnation) -> None:
         above = f"{parent.entry.path}/{parent.entry.name}"
-        self.book.path = above if self.name == parent.entry.name else f"{above}/{self.name}"
+        self._path = above if self.name == parent.entry.name else f"{above}/{self.name}"
         if parent.nested is None:
             parent.nested = set()
         parent.nested.add(self)
@@ -131,13 +138,16 @@ class Engine(ABC):
             try:
                 await self.boot()
                 self._booted.value = True
+                self._is_busy = False
                 if self.ending is None and wanted(SupervisorStarted):
-                    emit(SupervisorStarted(supervisor=self.path))
+                    tell(SupervisorStarted(supervisor=self.path), self.interrupt)
                 while (message := await self._next()) is not None:
-                    await self.handle(message)
+                    await self._do(message)
             except BaseException as error:  # noqa: BLE001  it goes on up, after the children
                 self.interrupt(error)
+            self._is_busy = True
             try:
+                await self._await_body()
                 await self.stop_all()
             except BaseException as error:  # noqa: BLE001  as above
                 self.interrupt(error)
@@ -150,15 +160,42 @@ class Engine(ABC):
         self._booted.value = True
         if self.parent is not None and self.parent.nested is not None:
             self.parent.nested.discard(self)
-        for message in self.inbox:
-            if isinstance(message, Request):
-                message.refuse(SupervisorClosed(self.path))
-        self.inbox.clear()
+        self._refuse_orders()
         for entry in list(self.entries.values()):
             self._dismiss(entry)
         self._closed.value = True
         if wanted(SupervisorStopped):
-            emit(SupervisorStopped(supervisor=self.path, reason=self.ending or "finished"))
+            reason = self.ending or "finished"
+            tell(SupervisorStopped(supervisor=self.path, reason=reason), self.interrupt)
+
+    async def _do(self, message: Message) -> None:
+        self._is_busy = True
+        if isinstance(message, Incarnation):
+            # Those who wait for the exit run after this step, and see what came of it.
+            message.announce()
+        await self.handle(message)
+        self._is_busy = False
+
+    async def _await_body(self) -> None:
+        """Wait until the body has ended; its children serve it while it cleans up.
+
+        Whatever the body itself may be waiting for here is answered, or it would never end.
+        """
+        self._refuse_orders()
+        self.cut_short()
+        while not self.body_ended:
+            while self.inbox:
+                message = self.inbox.popleft()
+                if isinstance(message, Incarnation):
+                    self.settle(message)
+            await self.sleeper.sleep(math.inf)
+
+    def _refuse_orders(self) -> None:
+        for message in self.inbox:
+            if isinstance(message, Request):
+                message.refuse(SupervisorClosed(self.path))
+        exits = [message for message in self.inbox if isinstance(message, Incarnation)]
+        self.inbox = deque(exits)
 
     def _dismiss(self, entry: Entry) -> None:
         if entry.request is not None:
@@ -187,6 +224,14 @@ class Engine(ABC):
     @abstractmethod
     async def handle(self, message: Message) -> None:
         """Do one thing."""
+
+    @abstractmethod
+    def cut_short(self) -> None:
+        """Cut short what somebody waits for, now that the end has begun."""
+
+    @abstractmethod
+    def settle(self, run: Incarnation) -> None:
+        """Answer those who wait for something that *run*, which has ended, decides."""
 
     @abstractmethod
     async def stop_all(self) -> None:
@@ -231,6 +276,8 @@ class Engine(ABC):
         """Put the end into the queue."""
         self.running -= 1
         self.post(run)
+        if self._is_busy and run is not self.joining:
+            run.announce()  # whoever waits may be what the loop waits for
 
     @enable_ki_protection
     def interrupt(self, error: BaseException) -> None:
@@ -244,7 +291,9 @@ class Engine(ABC):
         """Begin to end; nothing is started after this."""
         if self.ending is None:
             self.ending = cause
-        if cause != "finished":
+        if cause == "finished":
+            self.body_ended = True
+        else:
             why = cause if reason is None else f"{cause}: {reason}"
             self.body_scope.cancel(reason=f"trio_foundation: supervisor {self.path!r}: {why}")
         if not self.closed:
@@ -296,13 +345,14 @@ class Engine(ABC):
         entry.incarnations += 1
         entry.restarts += is_restart
         now = trio.current_time()
-        run = Incarnation(entry, self, entry.incarnations, now)
+        run = Incarnation(entry, entry.incarnations, now)
         entry.run = run
         entry.leader = None
         entry.become("starting")
         self.running += 1
         if wanted(ChildStarted):
-            emit(ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number))
+            started = ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number)
+            tell(started, self.interrupt)
         # Trio copies the context that start_soon is called in, so this copy is only there
         # to tell the child who it is.
         entry.context.copy().run(_launch, self._nursery, run)

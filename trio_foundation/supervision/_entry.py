@@ -11,17 +11,16 @@ import attrs
 
 from .._waiting import State
 from ._exit import Exit
+from ._report import say
 from ._rules._words import ChildState
 
 if TYPE_CHECKING:  # these three know one another
     from ._child import Child
-    from ._incarnation import Incarnation
+    from ._incarnation import Incarnation, Keeper
     from ._requests import Request
     from ._spec import ChildSpec
 
 __all__ = ["Entry", "Hooks"]
-
-_logger = logging.getLogger("trio_foundation.supervision")
 
 
 @final
@@ -51,16 +50,19 @@ class Hooks:
 
         return remove
 
-    def call(self, *args: object) -> None:
-        """Call them all."""
+    def call(self, interrupt: Callable[[BaseException], None], *args: object) -> None:
+        """Call them all; what is raised and is no Exception is given to *interrupt*."""
         for key in list(self._callbacks):
             callback = self._callbacks.get(key)
             if callback is None:  # removed by one before it
                 continue
             try:
                 callback(*args)
-            except Exception:
-                _logger.exception("a callback of a child raised, and is ignored: %r", callback)
+            except Exception:  # noqa: BLE001  see above
+                message = "a callback of a child raised, and is ignored: %r"
+                say(logging.ERROR, message, callback, exc_info=True)
+            except BaseException as error:  # noqa: BLE001  it goes on up, after the bookkeeping
+                interrupt(error)
 
 
 @final
@@ -70,8 +72,8 @@ class Entry:
 
     name: str
     spec: ChildSpec
-    path: str
-    """The path of the supervisor."""
+    keeper: Keeper
+    """The supervisor."""
     context: Context
     """The context variables of whoever handed over the spec."""
 
@@ -99,24 +101,30 @@ class Entry:
     on_exit: Hooks | None = attrs.field(init=False, default=None)
     on_gone: Hooks | None = attrs.field(init=False, default=None)
     on_forgotten: Hooks | None = attrs.field(init=False, default=None)
-    _watched: State[ChildState] | None = attrs.field(init=False, default=None)
+    _watched: State[tuple[ChildState, int]] | None = attrs.field(init=False, default=None)
+
+    @property
+    def path(self) -> str:
+        """The path of the supervisor."""
+        return self.keeper.path
 
     @property
     def alive(self) -> bool:
         """Whether an incarnation is running at this very moment."""
         return self.run is not None and not self.run.ended
 
-    def watch(self) -> State[ChildState]:
-        """Return the state as something to wait on; made when the first waiter comes."""
+    async def wait(self, is_so: Callable[[ChildState], bool]) -> ChildState:
+        """Return the state, when that is so; tried anew whenever the child is started too."""
         if self._watched is None:
-            self._watched = State(self.state)
-        return self._watched
+            self._watched = State((self.state, self.incarnations))
+        state, _ = await self._watched.wait_value(lambda now: is_so(now[0]))
+        return state
 
     def become(self, state: ChildState) -> None:
         """Change the state, and wake whoever waited for it."""
         self.state = state
         if self._watched is not None:
-            self._watched.value = state
+            self._watched.value = (state, self.incarnations)
 
     def hook(
         self,
@@ -145,11 +153,13 @@ class Entry:
         self.run = self.leader = None
         self.become(state)
         if self.on_gone is not None and not was_at_rest:
-            self.on_gone.call()
+            self.on_gone.call(self.keeper.interrupt)
 
     def forget(self) -> None:
         """Note that it is gone for good."""
-        self.rest("ignored" if self.state == "ignored" else "stopped")
+        if self.forgotten:
+            return
         self.forgotten = True
+        self.rest("ignored" if self.state == "ignored" else "stopped")
         if self.on_forgotten is not None:
-            self.on_forgotten.call()
+            self.on_forgotten.call(self.keeper.interrupt)

@@ -23,6 +23,9 @@ __all__ = ["Exit", "Judgement", "describe", "forget_frames", "judge", "leaves"]
 # Of a bare isinstance check a type checker does not know what is in the group.
 _Group: TypeAlias = BaseExceptionGroup[BaseException]
 
+_CAUSE = BaseException.__dict__["__cause__"]
+_CONTEXT = BaseException.__dict__["__context__"]
+
 _CALLER = f"{__package__}._incarnation"
 
 # The innermost frames say what went wrong. A RecursionError has a thousand of the others.
@@ -58,7 +61,7 @@ class Exit:
     up); ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats).
     """
 
-    error: BaseException | None
+    error: BaseException | None = attrs.field(eq=id)
     """What it raised, if it did. When the child is started again this error, its causes and
     its leaves lose their tracebacks; the text stays in `traceback`."""
 
@@ -74,15 +77,7 @@ class Exit:
 
     def __attrs_post_init__(self) -> None:
         if self.error is not None and self._report is None:
-            report = TracebackException(
-                type(self.error),
-                self.error,
-                _less_ours(self.error.__traceback__),
-                limit=-_FRAMES_KEPT,
-                lookup_lines=False,
-                compact=True,
-            )
-            object.__setattr__(self, "_report", report)
+            object.__setattr__(self, "_report", _report(self.error))
 
     @property
     def traceback(self) -> str:
@@ -122,6 +117,20 @@ class Exit:
         return _rebuild, (fields, self.traceback)
 
 
+def _report(error: BaseException) -> TracebackException | str:
+    try:
+        return TracebackException(
+            type(error),
+            error,
+            _less_ours(error.__traceback__),
+            limit=-_FRAMES_KEPT,
+            lookup_lines=False,
+            compact=True,
+        )
+    except Exception:  # noqa: BLE001  an error may be broken in any way that users can think of
+        return f"{describe(error)}\n"
+
+
 def _less_ours(traceback: TracebackType | None) -> TracebackType | None:
     """Skip the frames of this room that called the child's function."""
     while traceback is not None and traceback.tb_frame.f_globals.get("__name__") == _CALLER:
@@ -145,11 +154,13 @@ def describe(error: BaseException) -> str:
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
     """Yield the errors in a group, and in the groups within; or the error itself."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in cast(_Group, error).exceptions:
-            yield from leaves(inner)
-    else:
-        yield error
+    queue = [error]
+    while queue:  # rather than a recursion, which a deep group would overflow
+        one = queue.pop()
+        if isinstance(one, BaseExceptionGroup):
+            queue += reversed(cast(_Group, one).exceptions)
+        else:
+            yield one
 
 
 def forget_frames(error: BaseException | None) -> None:
@@ -161,8 +172,10 @@ def forget_frames(error: BaseException | None) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = None
-        queue += [one.__cause__, one.__context__]
+        # Not as attributes of the error itself: its class may forbid to set or to read them,
+        # as a frozen dataclass does.
+        BaseException.with_traceback(one, None)
+        queue += [_CAUSE.__get__(one), _CONTEXT.__get__(one)]
         if isinstance(one, BaseExceptionGroup):
             queue += cast(_Group, one).exceptions
 
@@ -178,31 +191,40 @@ class Judgement:
     """What no supervisor restarts after: it goes on up, bare."""
 
 
-def judge(raised: BaseException | None, ending: ExitReason | None, *, gave_up: bool) -> Judgement:
+def judge(
+    raised: BaseException | None, ending: ExitReason | None, *, is_supervisor: bool
+) -> Judgement:
     """Return what it means that a child raised *raised*, or returned if that is None.
 
     Args:
         raised: What left the child's function.
         ending: How its supervisor was ending it, if it was.
-        gave_up: Whether a `RestartLimitReached` is a supervisor's own, told to its parent
-            as an orderly end.
+        is_supervisor: Whether the child is a supervisor; if one gives up, that is an orderly
+            end for the supervisor above.
     """
     error = without_cancelled(raised)
     if error is None:
         return Judgement(ending or "returned")
-    members = list(leaves(error))
-    for leaf in members:
-        # TrioInternalError is an Exception, and the run is beyond repair all the same.
-        if not isinstance(leaf, Exception) or isinstance(leaf, trio.TrioInternalError):
-            return Judgement(ending or "crashed", error, fatal=leaf)
-    orderly = all(isinstance(leaf, ShutdownChild) for leaf in members)
+    fatal = fatal_leaf(error)
+    if fatal is not None:
+        return Judgement(ending or "crashed", error, fatal=fatal)
+    orderly = all(isinstance(leaf, ShutdownChild) for leaf in leaves(error))
     if ending == "stopped":
         return Judgement("stopped", None if orderly else error)
     if ending is not None:
         return Judgement(ending, error)
-    if orderly or (gave_up and isinstance(error, RestartLimitReached)):
+    if orderly or (is_supervisor and isinstance(error, RestartLimitReached)):
         return Judgement("shutdown", error)
     return Judgement("crashed", error)
+
+
+def fatal_leaf(error: BaseException) -> BaseException | None:
+    """Return the first error, in a group or not, that nobody restarts after."""
+    for leaf in leaves(error):
+        # TrioInternalError is an Exception, and the run is beyond repair all the same.
+        if not isinstance(leaf, Exception) or isinstance(leaf, trio.TrioInternalError):
+            return leaf
+    return None
 
 
 def without_cancelled(error: BaseException | None) -> BaseException | None:
@@ -211,9 +233,14 @@ def without_cancelled(error: BaseException | None) -> BaseException | None:
     The scope of a child has taken its own cancellations by now. Whatever is left was
     carried out of some other scope by hand, and being cancelled is not failing.
     """
-    if isinstance(error, BaseExceptionGroup):
-        return cast(_Group, error).split(trio.Cancelled)[1]
-    return None if isinstance(error, trio.Cancelled) else error
+    if isinstance(error, trio.Cancelled):
+        return None
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast(_Group, error)
+    if not any(isinstance(leaf, trio.Cancelled) for leaf in leaves(group)):
+        return group  # the very same object
+    return group.split(trio.Cancelled)[1]
 
 
 def is_ignore(error: BaseException | None) -> bool:

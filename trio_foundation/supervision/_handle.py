@@ -124,6 +124,10 @@ class Handle:
         """
         self._engine.hurry()
 
+    def is_within(self, entry: Entry) -> bool:
+        """Return whether the block was opened in the present incarnation of a child."""
+        return self._engine.parent is not None and self._engine.parent is entry.run
+
     async def wait_closed(self) -> None:
         """Wait until the supervisor has stopped and none of its children is left.
 
@@ -215,7 +219,10 @@ class _Children(Mapping[str, Child[Any]]):
 
 
 def _picture(entry: Entry) -> ChildSnapshot:
-    below = entry.value if entry.alive and isinstance(entry.value, Handle) else None
+    value = entry.value
+    # A worker may hand out any supervisor, its own too; what is drawn is the tree.
+    is_below = entry.alive and isinstance(value, Handle) and value.is_within(entry)
+    below: Handle | None = value if is_below else None
     return ChildSnapshot(
         name=entry.name,
         state=entry.state,

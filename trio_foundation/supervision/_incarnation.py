@@ -19,12 +19,12 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .._waiting import State
-from ..telemetry import emit, wanted
+from ..telemetry import wanted
 from ._entry import Entry
 from ._errors import IgnoreChild
-from ._events import ChildExited, ChildIgnored, ChildReady, ChildStopping
+from ._events import ChildEvent, ChildExited, ChildIgnored, ChildReady, ChildStopping
 from ._exit import Exit, Judgement, is_ignore, judge
-from ._report import report_exit, report_unstopped
+from ._report import report_exit, report_unstopped, tell
 from ._rules._words import ExitReason
 
 __all__ = ["CURRENT", "Incarnation", "Keeper", "Nested"]
@@ -34,11 +34,18 @@ __all__ = ["CURRENT", "Incarnation", "Keeper", "Nested"]
 _UNWINDING = 10
 
 
+# Cleanup scopes that were left are swept when there are this many.
+_SWEEP = 16
+
+
 class Keeper(Protocol):
     """What an incarnation needs of the supervisor that keeps it."""
 
     hurried: bool
     parent: Incarnation | None
+
+    @property
+    def path(self) -> str: ...
 
     def note_ready(self, run: Incarnation) -> None: ...
 
@@ -64,7 +71,6 @@ class Incarnation:
     """One run of one child. It is also the ``task_status`` that the child is given."""
 
     entry: Entry
-    keeper: Keeper
     number: int
     started_at: float
 
@@ -84,8 +90,14 @@ class Incarnation:
     _late: bool = attrs.field(init=False, default=False)
     _stop_event: trio.Event | None = attrs.field(init=False, default=None)
     _cleanups: list[weakref.ref[trio.CancelScope]] | None = attrs.field(init=False, default=None)
+    _sweep_at: int = attrs.field(init=False, default=_SWEEP)
     _done: State[Exit | None] | None = attrs.field(init=False, default=None)
     _patience: int = attrs.field(init=False, default=_UNWINDING)
+
+    @property
+    def keeper(self) -> Keeper:
+        """The supervisor."""
+        return self.entry.keeper
 
     # The run itself
 
@@ -125,17 +137,13 @@ class Incarnation:
         self.exit = entry.last_exit = exit
         if verdict.fatal is not None:
             self.keeper.interrupt(verdict.fatal)
-        if self._done is not None:
-            self._done.value = exit
         if entry.on_exit is not None:
-            entry.on_exit.call(exit)
+            entry.on_exit.call(self.keeper.interrupt, exit)
         self._tell(exit)
 
     def _judge(self, raised: BaseException | None) -> Judgement:
-        if raised is None and self.ending is None and self.ready_at is not None:
-            return Judgement("returned")
         if self._late:
-            return self._judge_late(judge(raised, self.ending, gave_up=False))
+            return self._judge_late(judge(raised, self.ending, is_supervisor=False))
         if self.ready_at is None and self.ending is None:
             if is_ignore(raised):
                 self.ignored = True
@@ -151,7 +159,7 @@ class Incarnation:
                 )
         elif self.ending is None and is_ignore(raised):
             _explain_late_ignore(raised)
-        return judge(raised, self.ending, gave_up=self.entry.spec.kind == "supervisor")
+        return judge(raised, self.ending, is_supervisor=self.entry.spec.kind == "supervisor")
 
     def _judge_late(self, verdict: Judgement) -> Judgement:
         patience = self.entry.spec.ready_within
@@ -166,7 +174,7 @@ class Incarnation:
         if self.ignored:
             if wanted(ChildIgnored):
                 reason = exit.error.reason if isinstance(exit.error, IgnoreChild) else exit.error
-                emit(
+                self._emit(
                     ChildIgnored(
                         supervisor=entry.path,
                         child=entry.name,
@@ -178,7 +186,7 @@ class Incarnation:
         if exit.error is not None:
             report_exit(entry.path, exit)
         if wanted(ChildExited):
-            emit(
+            self._emit(
                 ChildExited(
                     supervisor=entry.path,
                     child=entry.name,
@@ -187,6 +195,9 @@ class Incarnation:
                     exit=exit,
                 )
             )
+
+    def _emit(self, event: ChildEvent) -> None:
+        tell(event, self.keeper.interrupt)
 
     # Readiness: this object is the child's ``task_status``
 
@@ -219,7 +230,7 @@ class Incarnation:
         liveness = entry.spec.liveness
         self.keeper.set_timer(self, math.inf if liveness is None else now + liveness.patience)
         if wanted(ChildReady):
-            emit(
+            self._emit(
                 ChildReady(
                     supervisor=entry.path,
                     child=entry.name,
@@ -314,7 +325,7 @@ class Incarnation:
         entry = self.entry
         entry.become("stopping")
         if wanted(ChildStopping):
-            emit(
+            self._emit(
                 ChildStopping(
                     supervisor=entry.path,
                     child=entry.name,
@@ -354,9 +365,18 @@ class Incarnation:
             scope = trio.CancelScope(shield=True, deadline=self.asked_at + 2 * grace)
         else:
             scope = trio.CancelScope(shield=True, relative_deadline=grace)
-        open_scopes = [kept for kept in self._cleanups or () if kept() is not None]
-        self._cleanups = [*open_scopes, weakref.ref(scope)]
+        if self._cleanups is None:
+            self._cleanups = []
+        elif len(self._cleanups) >= self._sweep_at:
+            self._cleanups = [kept for kept in self._cleanups if kept() is not None]
+            self._sweep_at = 2 * len(self._cleanups) + _SWEEP
+        self._cleanups.append(weakref.ref(scope))
         return scope
+
+    def announce(self) -> None:
+        """Wake those who wait for the exit."""
+        if self._done is not None:
+            self._done.value = self.exit
 
     async def wait_done(self) -> Exit:
         """Return the exit, when there is one."""
@@ -394,7 +414,9 @@ def _limit(scope: trio.CancelScope, deadline: float) -> None:
 
 def _explain_late_ignore(raised: BaseException | None) -> None:
     assert raised is not None
-    raised.add_note(
+    note = (
         "IgnoreChild was raised after the child was ready, and so it is a crash. Only a "
         "function that takes task_status can raise it, before task_status.started()."
     )
+    if note not in getattr(raised, "__notes__", ()):  # the same object may be raised again
+        raised.add_note(note)

@@ -21,6 +21,7 @@ from ._supervisor import Supervisor
 
 __all__ = [
     "SupervisorOptions",
+    "check_children",
     "open_dynamic_supervisor",
     "open_supervisor",
 ]
@@ -137,7 +138,7 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
         max_restarts=max_restarts,
         within=within,
         rng=_check_rng(rng),
-        specs=_check_children(children, name),
+        specs=check_children(children, name),
         strategy=strategy,
         auto_shutdown=auto_shutdown,
     )
@@ -200,7 +201,13 @@ max_children=1
 # Checks at the door
 
 
-def _check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
+def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
+    """Return the children of a supervisor of that name, if they are specs.
+
+    Raises:
+        TypeError: If they are not.
+        ChildExists: If two of them were given the same name.
+    """
     if isinstance(children, ChildSpec):
         raise TypeError(
             f"open_supervisor takes a list of children: write [{children.name}], not "

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
 import attrs
 import trio
 
-from ..telemetry import emit, wanted
+from ..telemetry import Event, emit, wanted
 from ._events import ChildUnstopped
 from ._exit import Exit
 
 if TYPE_CHECKING:  # an incarnation reports, and a report is about an incarnation
     from ._incarnation import Incarnation
 
-__all__ = ["report_exit", "report_unstopped", "stack_of"]
+__all__ = ["report_exit", "report_unstopped", "say", "stack_of", "tell"]
 
 _logger = logging.getLogger("trio_foundation.supervision")
 
@@ -36,19 +38,39 @@ class _Traceback:
         return self.exit.traceback.rstrip()
 
 
+def tell(event: Event, interrupt: Callable[[BaseException], None]) -> None:
+    """Emit an event.
+
+    An Exception of a handler stays with telemetry. Anything else, a SystemExit for example,
+    must not tear the supervisor's bookkeeping: it is given to *interrupt*, and goes on up
+    when everything is stopped.
+    """
+    try:
+        emit(event)
+    except BaseException as error:  # noqa: BLE001  see above
+        interrupt(error)
+
+
+def say(level: int, message: str, *args: object, exc_info: bool = False) -> None:
+    """Write to the log, which may be broken, and must not break what it tells of."""
+    with suppress(Exception):
+        _logger.log(level, message, *args, exc_info=exc_info)
+
+
 def report_exit(supervisor: str, exit: Exit) -> None:
     """Log an end that was no good end; an orderly shutdown is none of those."""
     if exit.reason == "shutdown":
-        _logger.info("%s: %s", supervisor, exit)
+        say(logging.INFO, "%s: %s", supervisor, exit)
     else:
-        _logger.warning("%s: %s\n%s", supervisor, exit, _Traceback(exit))
+        say(logging.WARNING, "%s: %s\n%s", supervisor, exit, _Traceback(exit))
 
 
 def report_unstopped(run: Incarnation, after: float) -> None:
     """Log and emit that a child still runs, *after* seconds since it was cancelled."""
     entry = run.entry
     stack = stack_of(run.task)
-    _logger.error(
+    say(
+        logging.ERROR,
         "%s: child %r (incarnation %d) still runs %.4g s after it was cancelled; it is here:\n%s",
         entry.path,
         entry.name,
@@ -57,14 +79,15 @@ def report_unstopped(run: Incarnation, after: float) -> None:
         stack,
     )
     if wanted(ChildUnstopped):
-        emit(
+        tell(
             ChildUnstopped(
                 supervisor=entry.path,
                 child=entry.name,
                 incarnation=run.number,
                 after=after,
                 stack=stack,
-            )
+            ),
+            run.keeper.interrupt,
         )
 
 

@@ -34,8 +34,8 @@ class StartOrder:
 class Request:
     """One order: its caller is parked until the supervisor's loop has answered it.
 
-    A caller that is cancelled leaves in one of three ways. A request that nobody has begun
-    is withdrawn, and has had no effect. A start under way is cut short; the caller goes on
+    A caller that is cancelled leaves in one of three ways. A start that nobody has begun is
+    withdrawn, and has had no effect. A start under way is cut short; the caller goes on
     waiting until the child is gone, and is cancelled then. A stop goes on without it.
     """
 
@@ -50,6 +50,11 @@ class Request:
     """The incarnation that asks, if one does."""
     _task: trio.lowlevel.Task | None = None
     _cancelled: Callable[[], object] | None = None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it was withdrawn before anybody began with it; a stop never is."""
+        return self.withdrawn and self.verb != "stop"
 
     async def wait(self) -> object:
         """Return the answer, or raise it, when there is one."""

@@ -147,7 +147,9 @@ class ChildSpec:
     kind: Literal["worker", "supervisor"] = "worker"
     """Whether it is itself a supervisor."""
 
-    _is_named: bool = attrs.field(default=True, repr=False, eq=False, alias="is_named")
+    _default_name: str | None = attrs.field(
+        default=None, repr=False, eq=False, alias="default_name"
+    )
     _takes_task_status: bool = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -158,7 +160,7 @@ class ChildSpec:
     @property
     def is_named(self) -> bool:
         """Whether the name was given, rather than taken from the function."""
-        return self._is_named
+        return self.name != self._default_name
 
     @property
     def takes_task_status(self) -> bool:
@@ -249,6 +251,11 @@ def make_spec(
     Raises:
         TypeError: If there is no such option.
     """
+    if isinstance(async_fn, ChildSpec):
+        raise TypeError(
+            f"{caller} takes an async function, but got the spec of child {async_fn.name!r}: "
+            f"write start_child({async_fn.name})"
+        )
     check_async_fn(caller, async_fn, args)
     unknown = options.keys() - ChildOptions.__annotations__.keys() if options else ()
     if unknown:
@@ -259,22 +266,27 @@ def make_spec(
         )
     wanted: dict[str, Any] = {"restart": restart, **options}
     name = wanted.pop("name", None)
-    is_named = name is not None
+    function = _function_of(async_fn)
+    default_name = name_of(function)
     return ChildSpec(
         async_fn=async_fn,
         args=args,
-        name=name if is_named else name_of(async_fn),
-        is_named=is_named,
-        kind="supervisor" if getattr(async_fn, "is_supervisor", False) else "worker",
+        name=default_name if name is None else name,
+        default_name=default_name if name is None else None,
+        kind="supervisor" if getattr(function, "is_supervisor", False) else "worker",
         **wanted,
     )
 
 
-def name_of(async_fn: Callable[..., object]) -> str:
+def name_of(function: Callable[..., object]) -> str:
     """Return what a child is called if nobody says."""
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _function_of(async_fn: Callable[..., object]) -> Callable[..., object]:
     while isinstance(async_fn, functools.partial):
         async_fn = async_fn.func
-    return getattr(async_fn, "__name__", None) or type(async_fn).__name__
+    return async_fn
 
 
 def _check_options(spec: ChildSpec) -> None:
@@ -301,7 +313,7 @@ def _takes_task_status(async_fn: Callable[..., object]) -> bool:
         # Most are plain functions, and a signature takes longer to make than a task.
         code = function.__code__
         count = code.co_argcount + code.co_kwonlyargcount
-        return "task_status" in code.co_varnames[:count]
+        return "task_status" in code.co_varnames[code.co_posonlyargcount : count]
     try:
         parameter = inspect.signature(async_fn).parameters.get("task_status")
     except (TypeError, ValueError):  # some callables written in C have no signature

@@ -56,19 +56,19 @@ class StaticEngine(Engine):
         for entry in list(self.entries.values()):
             if self.ending is not None:
                 return
-            run = self.spawn(entry)
-            await self._settle(run)
-            if run.ready_at is None:
-                entry.run = None
-                if run.ignored:
-                    self._put_to_rest(entry, ignored=True)
-                elif self.ending is None:
-                    self.fail(self.start_failure(entry))
+            if not await self._is_started(self.spawn(entry)):
+                self.fail(self.start_failure(entry))
 
     async def stop_all(self) -> None:
         """Stop the children newest first, each gone before the next is asked."""
         for entry in reversed(list(self.entries.values())):
             await self._halt(entry, self.ending or "finished")
+
+    def cut_short(self) -> None:
+        """Do nothing: the loop itself was doing what could be cut short."""
+
+    def settle(self, run: Incarnation) -> None:
+        """Do nothing: nobody waits for an exit that the loop does not wait for itself."""
 
     async def handle(self, message: Message) -> None:
         """Do one thing, whole."""
@@ -80,7 +80,7 @@ class StaticEngine(Engine):
                 await self._attempt(message.entry)
         elif isinstance(message, Entry):
             await self._on_start_soon(message)
-        elif not message.withdrawn:
+        elif not message.is_void:
             await {"start": self._on_start, "restart": self._on_restart, "stop": self._on_stop}[
                 message.verb
             ](message)
@@ -123,19 +123,25 @@ class StaticEngine(Engine):
         for place, entry in enumerate(group):
             if self.ending is not None:
                 return
-            run = self.spawn(entry, is_restart=True)
-            await self._settle(run)
-            if run.ready_at is not None:
+            if entry.forgotten:  # deleted meanwhile
                 continue
-            entry.run = None
-            if run.ignored:
-                self._put_to_rest(entry, ignored=True)
-            elif self.ending is None:
+            run = self.spawn(entry, is_restart=True)
+            if not await self._is_started(run):
                 # From here on the one that failed leads, and the rest of the group waits.
                 for waiting in group[place + 1 :]:
                     waiting.leader = entry
                 await self._restart(run, at_once=False)
                 return
+
+    async def _is_started(self, run: Incarnation) -> bool:
+        """Return whether *run* has become ready, or need not; False is a failed start."""
+        await self._settle(run)
+        if run.ready_at is not None:
+            return True
+        run.entry.run = None
+        if run.ignored:
+            self._put_to_rest(run.entry, ignored=True)
+        return run.ignored or self.ending is not None
 
     async def _halt_siblings(self, leader: Entry) -> list[Entry]:
         """Return the group of *leader*, oldest first, when all but it are stopped."""
@@ -150,6 +156,8 @@ class StaticEngine(Engine):
             if self.ending is not None:
                 break
             await self._halt(entry, self.strategy)
+            if entry.forgotten:
+                continue  # deleted meanwhile
             if entry.spec.restart == "temporary":
                 self.book.drop(entry)
             else:
@@ -160,17 +168,26 @@ class StaticEngine(Engine):
 
     async def _settle(self, run: Incarnation) -> None:
         """Wait until *run* is ready or has ended; the end of the supervisor cuts it short."""
+        self.joining = run
         await self.until(lambda: run.ready_at is not None or run.ended or self.ending)
-        if run.ready_at is None and not run.ended:
+        self.joining = None
+        if run.ready_at is None:
             run.cancel(self.ending or "finished")
-            await self.until(lambda: run.ended)
+            await self._join(run)
+
+    async def _join(self, run: Incarnation) -> None:
+        """Wait until *run* has ended; who waits for its exit then sees what came of it."""
+        self.joining = run
+        await self.until(lambda: run.ended)
+        self.joining = None
+        run.announce()
 
     async def _halt(self, entry: Entry, cause: str, *, ask: bool = True) -> None:
         """Stop what runs of *entry*, and join it."""
         run = entry.run
         if run is not None:
             run.stop(cause, ask=ask)
-            await self.until(lambda: run.ended)
+            await self._join(run)
             entry.run = None
 
     def _put_to_rest(self, entry: Entry, *, ignored: bool = False) -> None:
@@ -184,15 +201,7 @@ class StaticEngine(Engine):
         if entry.incarnations or entry.at_rest:
             return  # a group restart or a stop came first
         run = self.spawn(entry)
-        await self._settle(run)
-        if run.ready_at is None:
-            await self._on_failed_start(run)
-
-    async def _on_failed_start(self, run: Incarnation) -> None:
-        if run.ignored:
-            run.entry.run = None
-            self._put_to_rest(run.entry, ignored=True)
-        elif self.ending is None:
+        if not await self._is_started(run):
             await self._on_exit(run)
 
     async def _on_start(self, request: Request) -> None:
@@ -227,6 +236,8 @@ class StaticEngine(Engine):
         entry.request = request
         run = self.spawn(entry)
         request.on_withdrawn = partial(run.cancel, "its start was cancelled")
+        if request.withdrawn:  # while the start was told
+            request.on_withdrawn()
         await self._settle(run)
         entry.request = None
         if run.ready_at is not None:

@@ -10,7 +10,8 @@ from typing import Unpack
 import trio
 
 from ._dynamic_supervisor import DynamicSupervisor
-from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
+from ._errors import ShutdownChild
+from ._open import SupervisorOptions, check_children, open_dynamic_supervisor, open_supervisor
 from ._rules._words import AutoShutdown, Restart, Strategy
 from ._spec import ChildSpec
 from ._supervisor import Supervisor
@@ -115,9 +116,9 @@ def subtree(  # noqa: PLR0913  all but one are named
         "within": within,
         "auto_shutdown": auto_shutdown,
     }
-    specs = tuple(children)
+    specs = check_children(children, name)
     open_supervisor(specs, **options)  # only to refuse nonsense where it is written
-    return _supervisor_spec(partial(supervise, specs, **options), name, restart, grace, significant)
+    return _supervisor_spec(partial(_keep, specs, **options), name, restart, grace, significant)
 
 
 def dynamic_subtree(
@@ -163,11 +164,22 @@ def dynamic_subtree(
     open_dynamic_supervisor(  # only to refuse nonsense where it is written
         name=name, max_restarts=max_restarts, within=within, max_children=max_children
     )
-    run = partial(_supervise_dynamic, name, max_restarts, within, max_children)
+    run = partial(_keep_dynamic, name, max_restarts, within, max_children)
     return _supervisor_spec(run, name, restart, math.inf, significant)
 
 
-async def _supervise_dynamic(
+async def _keep(
+    children: Iterable[ChildSpec],
+    *,
+    task_status: trio.TaskStatus[Supervisor],
+    **options: Unpack[SupervisorOptions],
+) -> None:
+    await supervise(children, task_status=task_status, **options)
+    # Only an end of its own leads here, and OTP tells such an end as a shutdown.
+    raise ShutdownChild("the supervisor has shut down")
+
+
+async def _keep_dynamic(
     name: str,
     max_restarts: int,
     within: float,
@@ -180,6 +192,7 @@ async def _supervise_dynamic(
     ) as supervisor:
         task_status.started(supervisor)
         await trio.sleep_forever()
+    raise ShutdownChild("the supervisor has shut down")
 
 
 def _supervisor_spec(
