@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .._base import check_count
 from ._errors import ChildStartFailed
@@ -130,6 +131,7 @@ class Child(Generic[ValueT]):
         if run is not None:
             run.last_beat = trio.current_time()
 
+    @enable_ki_protection
     async def wait_ready(self) -> ValueT:
         """Wait until the child is ready.
 
@@ -172,6 +174,7 @@ class Child(Generic[ValueT]):
         failure = ChildStartFailed(entry.path, entry.name, why)
         raise failure from (None if exit is None else exit.error)
 
+    @enable_ki_protection
     async def wait_exit(self) -> Exit:
         """Wait for the end of the present incarnation.
 
@@ -207,6 +210,7 @@ class Child(Generic[ValueT]):
         return entry.last_exit
 
     @contextmanager
+    @enable_ki_protection
     def monitor(self, capacity: int = 16) -> Generator[trio.MemoryReceiveChannel[Exit]]:
         """Receive the exits of the child, from now on, until it is gone for good.
 
@@ -258,6 +262,7 @@ class Child(Generic[ValueT]):
             remove_put()
             remove_close()
 
+    @enable_ki_protection
     def on_exit(self, callback: Callable[[Exit], object]) -> Callable[[], None]:
         """Have a function called at the end of each incarnation, at once.
 
@@ -287,6 +292,7 @@ class Child(Generic[ValueT]):
         """
         return self._entry.hook("on_exit", _plain("on_exit", callback))
 
+    @enable_ki_protection
     def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a function called when nothing of the child runs and no start is scheduled.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from ._child import Child
 from ._incarnation import CURRENT, Incarnation
@@ -41,6 +42,7 @@ def current_child() -> Child[Any]:
     return _run("current_child").entry.child
 
 
+@enable_ki_protection
 def stop_requested() -> trio.Event:
     """Return the event that is set when this child is asked to stop.
 
@@ -68,6 +70,7 @@ def stop_requested() -> trio.Event:
     return _run("stop_requested").stop_requested()
 
 
+@enable_ki_protection
 def cleanup_scope() -> trio.CancelScope:
     """Return a shielded scope for what has to be awaited in a ``finally``.
 

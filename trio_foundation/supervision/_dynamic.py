@@ -49,7 +49,13 @@ class DynamicEngine(Engine):
         for entry in list(self.entries.values()):
             if entry.run is not None:
                 entry.run.stop(self.ending or "finished")
-        await self.until(lambda: self.running == 0)
+        while self.running or self.inbox:
+            while self.inbox:
+                message = self.inbox.popleft()
+                if isinstance(message, Incarnation) and message.entry.run is message:
+                    self._let_go(message)
+            if self.running:
+                await self.sleeper.sleep(math.inf)
 
     def cut_short(self) -> None:
         """Cancel the children that somebody waits for to be ready."""
@@ -60,7 +66,7 @@ class DynamicEngine(Engine):
     def settle(self, run: Incarnation) -> None:
         """Answer those who wait for the start or the stop of a child that has ended."""
         if run.entry.request is not None or run.entry.stoppers is not None:
-            self._on_exit(run)
+            self._let_go(run)
 
     async def handle(self, message: Message) -> None:
         """Do one thing; nothing here has to be waited for."""
@@ -130,6 +136,12 @@ class DynamicEngine(Engine):
         else:
             self._forget(entry, run)
 
+    def _let_go(self, run: Incarnation) -> None:
+        if run.entry.request is not None:
+            self._on_failed_start(run, run.entry.request)
+        else:
+            self._forget(run.entry, run)
+
     def _on_failed_start(self, run: Incarnation, request: Request) -> None:
         entry = run.entry
         entry.request = None
@@ -171,4 +183,7 @@ class DynamicEngine(Engine):
         if run.ended:
             self._forget(entry, run)
         else:
-            run.stop("stop_child", ask=not is_within(request.by, run))
+            by_itself = is_within(request.by, run)
+            run.stop("stop_child", ask=not by_itself)
+            if by_itself:
+                request.answer(None)  # if it is shielded, it would wait for itself

@@ -78,6 +78,7 @@ class DynamicSupervisor(Handle):
         spec = make_spec("start_soon", async_fn, args, options, restart="temporary")
         return self._dynamic.start_soon(spec, copy_context()).child
 
+    @enable_ki_protection
     async def start(
         self,
         async_fn: Callable[..., Awaitable[object]],
@@ -104,7 +105,8 @@ class DynamicSupervisor(Handle):
             ChildExists: If there is a child of that *name*.
             TooManyChildren: If there are *max_children* already.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
             Before the child is ready: it is cancelled, joined and forgotten, and then the
@@ -124,6 +126,7 @@ class DynamicSupervisor(Handle):
         spec = make_spec("start", async_fn, args, options, restart="temporary")
         return await self.start_child(spec)
 
+    @enable_ki_protection
     async def start_child(self, spec: ChildSpec) -> Child[Any]:
         """Start a child that was written down, and wait until it is ready.
 
@@ -141,7 +144,8 @@ class DynamicSupervisor(Handle):
             ChildExists: If there is a child of that name.
             TooManyChildren: If there are *max_children* already.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
             As for `start`.

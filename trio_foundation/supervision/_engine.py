@@ -143,6 +143,7 @@ class Engine(ABC):
                     tell(SupervisorStarted(supervisor=self.path), self.interrupt)
                 while (message := await self._next()) is not None:
                     await self._do(message)
+                    del message  # or the last child to end would be kept until the next one
             except BaseException as error:  # noqa: BLE001  it goes on up, after the children
                 self.interrupt(error)
             self._is_busy = True
@@ -162,7 +163,7 @@ class Engine(ABC):
             self.parent.nested.discard(self)
         self._refuse_orders()
         for entry in list(self.entries.values()):
-            self._dismiss(entry)
+            self.dismiss(entry)
         self._closed.value = True
         if wanted(SupervisorStopped):
             reason = self.ending or "finished"
@@ -197,7 +198,8 @@ class Engine(ABC):
         exits = [message for message in self.inbox if isinstance(message, Incarnation)]
         self.inbox = deque(exits)
 
-    def _dismiss(self, entry: Entry) -> None:
+    def dismiss(self, entry: Entry) -> None:
+        """Let go of a child for good, now that the end has come."""
         if entry.request is not None:
             entry.request.refuse(SupervisorClosed(self.path))
             entry.request = None
@@ -432,7 +434,7 @@ class Engine(ABC):
         """Return the incarnation that calls.
 
         Raises:
-            RuntimeError: If this supervisor is still starting it.
+            RuntimeError: If this supervisor waits for it to be ready, or to end.
         """
         caller = run = current_run()
         while run is not None:
@@ -441,6 +443,12 @@ class Engine(ABC):
                     f"child {run.entry.name!r} gave an order to its own supervisor "
                     f"{self.path!r} before it was ready, and would wait for ever, since the "
                     "supervisor waits for the child: call task_status.started() first"
+                )
+            if run is self.joining and run.ending is not None:
+                raise RuntimeError(
+                    f"child {run.entry.name!r} gave an order to its own supervisor {self.path!r} "
+                    "while that waits for the child to end, and would wait for ever: give it "
+                    "before, or leave it to another child"
                 )
             run = run.keeper.parent
         return caller

@@ -116,9 +116,11 @@ class RestartLimitReached(SupervisorFailed):
         self.body_error = None
 
     def __str__(self) -> str:
+        is_orderly = bool(self.exits) and self.exits[-1].reason in {"returned", "shutdown"}
+        ended = "ended" if is_orderly else "failed"
         restarts = "1 restart" if self.max_restarts == 1 else f"{self.max_restarts} restarts"
         return (
-            f"supervisor {self.supervisor!r} gave up: child {self.child!r} failed again, and "
+            f"supervisor {self.supervisor!r} gave up: child {self.child!r} {ended} again, and "
             f"the limit of {restarts} in {self.within:g} seconds is spent"
         )
 

@@ -7,9 +7,9 @@ every local variable of the child that crashed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from traceback import TracebackException
-from types import TracebackType
 from typing import Any, TypeAlias, cast, final
 
 import attrs
@@ -26,7 +26,7 @@ _Group: TypeAlias = BaseExceptionGroup[BaseException]
 _CAUSE = BaseException.__dict__["__cause__"]
 _CONTEXT = BaseException.__dict__["__context__"]
 
-_CALLER = f"{__package__}._incarnation"
+_ROOM = os.path.dirname(__file__) + os.sep
 
 # The innermost frames say what went wrong. A RecursionError has a thousand of the others.
 _FRAMES_KEPT = 50
@@ -109,7 +109,7 @@ class Exit:
             ]
         return (
             f"child {self.child!r} (incarnation {self.incarnation}) {told} "
-            f"after {self.ran_for:.4g} s{why}"
+            f"after {round(self.ran_for, 3):g} s{why}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -119,23 +119,29 @@ class Exit:
 
 def _report(error: BaseException) -> TracebackException | str:
     try:
-        return TracebackException(
+        report = TracebackException(
             type(error),
             error,
-            _less_ours(error.__traceback__),
+            error.__traceback__,
             limit=-_FRAMES_KEPT,
             lookup_lines=False,
             compact=True,
         )
+        _leave_out_ours(report)
     except Exception:  # noqa: BLE001  an error may be broken in any way that users can think of
         return f"{describe(error)}\n"
+    return report
 
 
-def _less_ours(traceback: TracebackType | None) -> TracebackType | None:
-    """Skip the frames of this room that called the child's function."""
-    while traceback is not None and traceback.tb_frame.f_globals.get("__name__") == _CALLER:
-        traceback = traceback.tb_next
-    return traceback
+def _leave_out_ours(report: TracebackException) -> None:
+    """Take the frames of this room out of a report, and out of those within it."""
+    queue: list[TracebackException | None] = [report]
+    while queue:
+        one = queue.pop()
+        if one is not None:
+            frames = [frame for frame in one.stack if not frame.filename.startswith(_ROOM)]
+            one.stack[:] = frames
+            queue += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
 def _rebuild(fields: dict[str, Any], traceback: str) -> Exit:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast, final
 
+from trio.lowlevel import enable_ki_protection
+
 from ._child import Child
 from ._engine import Engine
 from ._entry import Entry
@@ -124,10 +126,7 @@ class Handle:
         """
         self._engine.hurry()
 
-    def is_within(self, entry: Entry) -> bool:
-        """Return whether the block was opened in the present incarnation of a child."""
-        return self._engine.parent is not None and self._engine.parent is entry.run
-
+    @enable_ki_protection
     async def wait_closed(self) -> None:
         """Wait until the supervisor has stopped and none of its children is left.
 
@@ -147,6 +146,7 @@ class Handle:
         """
         await self._engine.wait_closed()
 
+    @enable_ki_protection
     async def stop_child(self, name: str) -> Exit | None:
         """Stop a child, and wait until it is gone.
 
@@ -164,10 +164,12 @@ class Handle:
         Raises:
             ChildNotFound: If there is no such child.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
-            The child goes on being stopped. A child that stops itself is cancelled here.
+            The child goes on being stopped. A child that stops itself is cancelled here; if
+            it has shielded itself, it gets None and is cancelled later.
 
         Example:
             >>> import trio
@@ -219,10 +221,10 @@ class _Children(Mapping[str, Child[Any]]):
 
 
 def _picture(entry: Entry) -> ChildSnapshot:
-    value = entry.value
     # A worker may hand out any supervisor, its own too; what is drawn is the tree.
-    is_below = entry.alive and isinstance(value, Handle) and value.is_within(entry)
-    below: Handle | None = value if is_below else None
+    below = entry.value if entry.alive and isinstance(entry.value, Handle) else None
+    if below is not None and not f"{below.path}/".startswith(f"{entry.path}/{entry.name}/"):
+        below = None
     return ChildSnapshot(
         name=entry.name,
         state=entry.state,

@@ -139,7 +139,7 @@ class Incarnation:
             self.keeper.interrupt(verdict.fatal)
         if entry.on_exit is not None:
             entry.on_exit.call(self.keeper.interrupt, exit)
-        self._tell(exit)
+        self._tell(exit, is_fatal=verdict.fatal is not None)
 
     def _judge(self, raised: BaseException | None) -> Judgement:
         if self._late:
@@ -169,7 +169,7 @@ class Incarnation:
         late.__cause__ = verdict.error
         return Judgement("crashed", late, fatal=verdict.fatal)
 
-    def _tell(self, exit: Exit) -> None:
+    def _tell(self, exit: Exit, *, is_fatal: bool) -> None:
         entry = self.entry
         if self.ignored:
             if wanted(ChildIgnored):
@@ -183,7 +183,7 @@ class Incarnation:
                     )
                 )
             return
-        if exit.error is not None:
+        if exit.error is not None and not is_fatal:  # what is fatal goes on up, and is seen
             report_exit(entry.path, exit)
         if wanted(ChildExited):
             self._emit(

@@ -199,7 +199,7 @@ def child(  # noqa: PLR0913  a child has that many sides, and all but one are na
         significant: Whether its end may be the end of its supervisor (``auto_shutdown``);
             it has to be transient or temporary then.
         ready_within: How long it may take to be ready, in seconds; after that the start has
-            failed.
+            failed. It has no bearing on a function that is ready at once.
         backoff: How restarts are put off; without it they are made at once. A delay longer
             than the supervisor's *within* never exhausts its limit, since an attempt is
             dated when it is made.

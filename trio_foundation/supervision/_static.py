@@ -63,6 +63,7 @@ class StaticEngine(Engine):
         """Stop the children newest first, each gone before the next is asked."""
         for entry in reversed(list(self.entries.values())):
             await self._halt(entry, self.ending or "finished")
+            self.dismiss(entry)
 
     def cut_short(self) -> None:
         """Do nothing: the loop itself was doing what could be cut short."""
@@ -182,11 +183,11 @@ class StaticEngine(Engine):
         self.joining = None
         run.announce()
 
-    async def _halt(self, entry: Entry, cause: str, *, ask: bool = True) -> None:
+    async def _halt(self, entry: Entry, cause: str) -> None:
         """Stop what runs of *entry*, and join it."""
         run = entry.run
         if run is not None:
-            run.stop(cause, ask=ask)
+            run.stop(cause)
             await self._join(run)
             entry.run = None
 
@@ -260,7 +261,10 @@ class StaticEngine(Engine):
         request.begun = True
         run = entry.run
         if run is not None:
-            await self._halt(entry, "stop_child", ask=not is_within(request.by, run))
+            if is_within(request.by, run):
+                run.stop("stop_child", ask=False)
+                request.answer(None)  # if it is shielded, it would wait for itself
+            await self._halt(entry, "stop_child")
         for other in list(self.entries.values()):
             if other.leader is entry and other is not entry:
                 other.rest()  # it waited for a restart that is not going to be

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any, Unpack, cast, final
 
+from trio.lowlevel import enable_ki_protection
+
 from ._child import Child
 from ._handle import Handle, check_spec
 from ._requests import StartOrder
@@ -35,6 +37,7 @@ class Supervisor(Handle):
         super().__init__(engine)
         self._static = engine
 
+    @enable_ki_protection
     def start_soon(
         self,
         async_fn: Callable[..., Awaitable[object]],
@@ -72,6 +75,7 @@ class Supervisor(Handle):
         spec = make_spec("start_soon", async_fn, args, options)
         return self._static.start_soon(spec, copy_context()).child
 
+    @enable_ki_protection
     async def start(
         self,
         async_fn: Callable[..., Awaitable[object]],
@@ -96,7 +100,8 @@ class Supervisor(Handle):
                 forgotten, and nothing is counted.
             ChildExists: If there is a child of that *name*.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
             Before the child is ready: it is cancelled, joined and forgotten, and then the
@@ -115,6 +120,7 @@ class Supervisor(Handle):
         """
         return await self.start_child(make_spec("start", async_fn, args, options))
 
+    @enable_ki_protection
     async def start_child(self, spec: ChildSpec) -> Child[Any]:
         """Add a child that was written down, start it, and wait until it is ready.
 
@@ -131,7 +137,8 @@ class Supervisor(Handle):
                 forgotten, and nothing is counted.
             ChildExists: If there is a child of that name.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
             As for `start`.
@@ -148,6 +155,7 @@ class Supervisor(Handle):
         order = StartOrder(spec, copy_context())
         return cast("Child[Any]", await self._engine.ask("start", order))
 
+    @enable_ki_protection
     async def restart_child(self, name: str) -> Child[Any]:
         """Start a child that is stopped or ignored, and wait until it is ready.
 
@@ -163,7 +171,8 @@ class Supervisor(Handle):
             ChildStartFailed: If it ended before it was ready, from its error; it stays
                 stopped, and nothing is counted.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself.
+            RuntimeError: If a child calls it before it is ready itself, or while the
+                supervisor waits for it to end.
 
         Cancellation:
             Before the child is ready: it is cancelled and joined, and stays stopped.
@@ -179,6 +188,7 @@ class Supervisor(Handle):
         """
         return cast("Child[Any]", await self._engine.ask("restart", name))
 
+    @enable_ki_protection
     def delete_child(self, name: str) -> ChildSpec:
         """Forget a child that is stopped or ignored.
 
