@@ -1,0 +1,126 @@
+"""Listening to the signals that ask a program to stop.
+
+`trio.open_signal_receiver` is not enough here. It tells of signals in a task, so a child
+that keeps the scheduler to itself would keep the program deaf; two signals of a kind that
+come at once are one to it; and one that comes as the program ends by itself is raised anew
+and kills it. So the signals are counted in the handler, which runs at once whatever the
+tasks do, and the third ends the process there and then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import final
+
+import attrs
+import trio
+
+from .._waiting import State
+from ._rules import Forced, Hurrying, Running, Stage, Stopping, after_grace, after_signal
+
+__all__ = ["StopSignals", "end_by_force", "listen", "name_of", "where_blocked"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@final
+@attrs.define(eq=False)
+class StopSignals:
+    """How far the stop has come, as the signals so far have it."""
+
+    force: Callable[[int, FrameType | None], object]
+    """Ends the process by a signal; is told where it hangs, if it does."""
+    stage: Stage = attrs.field(init=False, factory=Running)
+    _seen: State[Stage] = attrs.field(init=False, factory=lambda: State[Stage](Running()))
+
+    async def wait_asked(self) -> Stopping | Hurrying:
+        """Wait until the program is asked to stop."""
+        stage = await self._seen.wait_value(lambda stage: not isinstance(stage, Running))
+        assert isinstance(stage, (Stopping, Hurrying))
+        return stage
+
+    async def wait_insisted(self) -> Hurrying:
+        """Wait until there is no time left for a stop in order."""
+        stage = await self._seen.wait_value(lambda stage: isinstance(stage, Hurrying))
+        assert isinstance(stage, Hurrying)
+        return stage
+
+    def end_grace(self) -> None:
+        """Note that the time for stopping in order is over, if nobody has insisted."""
+        self.stage = after_grace(self.stage)
+        self.show()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Count a signal; one too many ends the process."""
+        is_deaf = self._seen.value != self.stage
+        self.stage = after_signal(self.stage, number)
+        if isinstance(self.stage, Forced):
+            self.force(number, frame if is_deaf else None)
+
+    def show(self) -> None:
+        """Let the tasks that wait see what the handler saw."""
+        self._seen.value = self.stage
+
+
+@contextmanager
+def listen() -> Generator[StopSignals]:
+    """Take over the signals that ask a program to stop, until the block ends."""
+    signals = StopSignals(end_by_force)
+    token = trio.lowlevel.current_trio_token()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signals.on_signal(number, frame)
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(signals.show, idempotent=True)
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that was not installed from Python. It cannot be put
+            # back, and what the system does by itself is the best there is.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def end_by_force(number: int, frame: FrameType | None) -> None:
+    """End the process by a signal, as if nobody had handled it. It does not return.
+
+    Args:
+        number: The number of the signal.
+        frame: Where the process hangs; None if it does not.
+    """
+    text = f"{name_of(number)} came once more: the process ends by force.\n{where_blocked(frame)}"
+    # The standard streams may be in the middle of a write, and are not to be entered twice.
+    with suppress(OSError):
+        os.write(2, text.encode(errors="backslashreplace"))
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    # The first process of a container has no default handlers, so it is still here.
+    os._exit(128 + number)
+
+
+def name_of(number: int) -> str:
+    """Return what a signal is called: ``SIGTERM`` for 15."""
+    return signal.Signals(number).name
+
+
+def where_blocked(frame: FrameType | None) -> str:
+    """Return where the task is that keeps the scheduler to itself, if there is one."""
+    if frame is None:
+        return ""
+    frames: list[tuple[FrameType, int]] = []
+    for outer, line in traceback.walk_stack(frame):
+        module = str(outer.f_globals.get("__name__", ""))
+        if module.startswith(("trio.", "trio_foundation.supervision.")):
+            break
+        frames.append((outer, line))
+    if not frames:
+        return ""
+    stack = traceback.StackSummary.extract(iter(reversed(frames)))
+    return "It kept all other tasks from running, here:\n" + "".join(stack.format())
