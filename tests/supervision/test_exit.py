@@ -20,7 +20,8 @@ from trio_foundation.supervision import (
     ShutdownChild,
     open_supervisor,
 )
-from trio_foundation.supervision._exit import Judgement, describe, forget_frames, judge, leaves
+from trio_foundation.supervision._exit import describe, forget_frames, leaves
+from trio_foundation.supervision._verdict import Judgement, judge
 
 from ._puppets import Crash
 

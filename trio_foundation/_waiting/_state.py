@@ -26,7 +26,7 @@ class State(Generic[T]):
     condition it satisfies. Setting an equal value is no change, and does nothing.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> async def main():
         ...     state = State("starting")
         ...     async with trio.open_nursery() as nursery:

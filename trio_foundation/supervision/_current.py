@@ -57,7 +57,7 @@ def stop_requested() -> trio.Event:
         RuntimeError: Outside a child.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> async def serve():
         ...     await stop_requested().wait()
         ...     print("the last request is answered")
@@ -86,7 +86,7 @@ def cleanup_scope() -> trio.CancelScope:
         RuntimeError: Outside a child.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> async def work():
         ...     try:
         ...         await trio.sleep_forever()

@@ -15,7 +15,8 @@ from typing import Literal, final
 import attrs
 import trio
 
-from ._engine import Engine, Message, Retry, is_within
+from ._caller import find_caller, is_within
+from ._engine import Engine, Message, Retry
 from ._entry import Entry
 from ._errors import SupervisorClosed, TooManyChildren
 from ._incarnation import Incarnation
@@ -105,7 +106,7 @@ class DynamicEngine(Engine):
             Its entry in the book.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        self.check_caller()
+        find_caller(self, self.joining)
         entry = self.start_soon(spec, context)
         run = entry.run
         assert run is not None

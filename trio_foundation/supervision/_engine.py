@@ -15,7 +15,6 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Literal, TypeAlias, final
 
@@ -27,6 +26,7 @@ from .._waiting import State
 from ..telemetry import wanted
 from ._book import Book
 from ._budget import Budget
+from ._caller import find_caller
 from ._current import current_run
 from ._entry import Entry
 from ._errors import ChildStartFailed, SupervisorClosed, SupervisorFailed
@@ -41,7 +41,7 @@ from ._sleeper import Sleeper
 from ._spec import ChildSpec
 from ._timers import Timers
 
-__all__ = ["Engine", "Message", "Retry", "is_within"]
+__all__ = ["Engine", "Message", "Retry"]
 
 
 @final
@@ -147,6 +147,7 @@ class Engine(ABC):
             except BaseException as error:  # noqa: BLE001  it goes on up, after the children
                 self.interrupt(error)
             self._is_busy = True
+            self._booted.value = True
             try:
                 await self._await_body()
                 await self.stop_all()
@@ -257,10 +258,6 @@ class Engine(ABC):
                 return self.inbox.popleft()
             await self.sleeper.sleep(self._dues.next_due)
         return None
-
-    async def until(self, is_so: Callable[[], object]) -> None:
-        """Wait until something is so. Timers of children go on, all else waits its turn."""
-        await self.sleeper.until(is_so)
 
     # What incarnations tell (see Keeper)
 
@@ -426,32 +423,9 @@ class Engine(ABC):
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_open()
-        request = Request(verb, subject, by=self.check_caller())
+        request = Request(verb, subject, by=find_caller(self, self.joining))
         self.post(request)
         return await request.wait()
-
-    def check_caller(self) -> Incarnation | None:
-        """Return the incarnation that calls.
-
-        Raises:
-            RuntimeError: If this supervisor waits for it to be ready, or to end.
-        """
-        caller = run = current_run()
-        while run is not None:
-            if run.keeper is self and run.ready_at is None:
-                raise RuntimeError(
-                    f"child {run.entry.name!r} gave an order to its own supervisor "
-                    f"{self.path!r} before it was ready, and would wait for ever, since the "
-                    "supervisor waits for the child: call task_status.started() first"
-                )
-            if run is self.joining and run.ending is not None:
-                raise RuntimeError(
-                    f"child {run.entry.name!r} gave an order to its own supervisor {self.path!r} "
-                    "while that waits for the child to end, and would wait for ever: give it "
-                    "before, or leave it to another child"
-                )
-            run = run.keeper.parent
-        return caller
 
     def find_for(self, request: Request) -> Entry | None:
         """Return the entry that a request names, or refuse the request."""
@@ -473,12 +447,3 @@ class Engine(ABC):
 def _launch(nursery: trio.Nursery, run: Incarnation) -> None:
     CURRENT.set(run)
     nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
-
-
-def is_within(run: Incarnation | None, target: Incarnation) -> bool:
-    """Return whether code that runs in *run* runs in *target* too."""
-    while run is not None:
-        if run is target:
-            return True
-        run = run.keeper.parent
-    return False

@@ -15,10 +15,9 @@ from typing import Any, TypeAlias, cast, final
 import attrs
 import trio
 
-from ._errors import IgnoreChild, RestartLimitReached, ShutdownChild
 from ._rules._words import ExitReason
 
-__all__ = ["Exit", "Judgement", "describe", "forget_frames", "judge", "leaves"]
+__all__ = ["Exit", "describe", "fatal_leaf", "forget_frames", "leaves", "without_cancelled"]
 
 # Of a bare isinstance check a type checker does not know what is in the group.
 _Group: TypeAlias = BaseExceptionGroup[BaseException]
@@ -186,44 +185,6 @@ def forget_frames(error: BaseException | None) -> None:
             queue += cast(_Group, one).exceptions
 
 
-@final
-@attrs.frozen
-class Judgement:
-    """What the end of an incarnation amounts to."""
-
-    reason: ExitReason
-    error: BaseException | None = None
-    fatal: BaseException | None = None
-    """What no supervisor restarts after: it goes on up, bare."""
-
-
-def judge(
-    raised: BaseException | None, ending: ExitReason | None, *, is_supervisor: bool
-) -> Judgement:
-    """Return what it means that a child raised *raised*, or returned if that is None.
-
-    Args:
-        raised: What left the child's function.
-        ending: How its supervisor was ending it, if it was.
-        is_supervisor: Whether the child is a supervisor; if one gives up, that is an orderly
-            end for the supervisor above.
-    """
-    error = without_cancelled(raised)
-    if error is None:
-        return Judgement(ending or "returned")
-    fatal = fatal_leaf(error)
-    if fatal is not None:
-        return Judgement(ending or "crashed", error, fatal=fatal)
-    orderly = all(isinstance(leaf, ShutdownChild) for leaf in leaves(error))
-    if ending == "stopped":
-        return Judgement("stopped", None if orderly else error)
-    if ending is not None:
-        return Judgement(ending, error)
-    if orderly or (is_supervisor and isinstance(error, RestartLimitReached)):
-        return Judgement("shutdown", error)
-    return Judgement("crashed", error)
-
-
 def fatal_leaf(error: BaseException) -> BaseException | None:
     """Return the first error, in a group or not, that nobody restarts after."""
     for leaf in leaves(error):
@@ -247,8 +208,3 @@ def without_cancelled(error: BaseException | None) -> BaseException | None:
     if not any(isinstance(leaf, trio.Cancelled) for leaf in leaves(group)):
         return group  # the very same object
     return group.split(trio.Cancelled)[1]
-
-
-def is_ignore(error: BaseException | None) -> bool:
-    """Return whether a child raised `IgnoreChild` and nothing else."""
-    return error is not None and all(isinstance(leaf, IgnoreChild) for leaf in leaves(error))

@@ -23,9 +23,10 @@ from ..telemetry import wanted
 from ._entry import Entry
 from ._errors import IgnoreChild
 from ._events import ChildEvent, ChildExited, ChildIgnored, ChildReady, ChildStopping
-from ._exit import Exit, Judgement, is_ignore, judge
+from ._exit import Exit
 from ._report import report_exit, report_unstopped, tell
 from ._rules._words import ExitReason
+from ._verdict import judge_run
 
 __all__ = ["CURRENT", "Incarnation", "Keeper", "Nested"]
 
@@ -87,7 +88,7 @@ class Incarnation:
     asked_at: float | None = attrs.field(init=False, default=None)
     last_beat: float = attrs.field(init=False, default=0.0)
     nested: set[Nested] | None = attrs.field(init=False, default=None)
-    _late: bool = attrs.field(init=False, default=False)
+    late: bool = attrs.field(init=False, default=False)
     _stop_event: trio.Event | None = attrs.field(init=False, default=None)
     _cleanups: list[weakref.ref[trio.CancelScope]] | None = attrs.field(init=False, default=None)
     _sweep_at: int = attrs.field(init=False, default=_SWEEP)
@@ -122,7 +123,7 @@ class Incarnation:
             self.keeper.note_ended(self)
 
     def _finish(self, raised: BaseException | None) -> None:
-        verdict = self._judge(raised)
+        verdict = judge_run(self, raised)
         self.ended = True
         self.keeper.set_timer(self, math.inf)
         entry = self.entry
@@ -140,34 +141,6 @@ class Incarnation:
         if entry.on_exit is not None:
             entry.on_exit.call(self.keeper.interrupt, exit)
         self._tell(exit, is_fatal=verdict.fatal is not None)
-
-    def _judge(self, raised: BaseException | None) -> Judgement:
-        if self._late:
-            return self._judge_late(judge(raised, self.ending, is_supervisor=False))
-        if self.ready_at is None and self.ending is None:
-            if is_ignore(raised):
-                self.ignored = True
-                return Judgement("shutdown", raised)
-            if raised is None:
-                name = getattr(self.entry.spec.async_fn, "__qualname__", self.entry.name)
-                return Judgement(
-                    "crashed",
-                    RuntimeError(
-                        f"{name} returned before it called task_status.started(): call it when "
-                        "the child is ready, or do not take task_status"
-                    ),
-                )
-        elif self.ending is None and is_ignore(raised):
-            _explain_late_ignore(raised)
-        return judge(raised, self.ending, is_supervisor=self.entry.spec.kind == "supervisor")
-
-    def _judge_late(self, verdict: Judgement) -> Judgement:
-        patience = self.entry.spec.ready_within
-        late = trio.TooSlowError(
-            f"child {self.entry.name!r} was not ready within {patience:g} seconds"
-        )
-        late.__cause__ = verdict.error
-        return Judgement("crashed", late, fatal=verdict.fatal)
 
     def _tell(self, exit: Exit, *, is_fatal: bool) -> None:
         entry = self.entry
@@ -307,7 +280,7 @@ class Incarnation:
         elif self.asked_at is not None:
             self.cancel("its time to stop by itself is over")
         elif self.ready_at is None:
-            self._late = True
+            self.late = True
             self._cancel_as("crashed", f"not ready within {spec.ready_within:g} seconds")
         elif spec.liveness is not None:
             due = self.last_beat + spec.liveness.patience
@@ -410,13 +383,3 @@ def _limit(scope: trio.CancelScope, deadline: float) -> None:
     if scope.is_relative:  # not entered yet
         scope.relative_deadline = math.inf
     scope.deadline = min(scope.deadline, deadline)
-
-
-def _explain_late_ignore(raised: BaseException | None) -> None:
-    assert raised is not None
-    note = (
-        "IgnoreChild was raised after the child was ready, and so it is a crash. Only a "
-        "function that takes task_status can raise it, before task_status.started()."
-    )
-    if note not in getattr(raised, "__notes__", ()):  # the same object may be raised again
-        raised.add_note(note)

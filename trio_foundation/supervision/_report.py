@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
@@ -51,18 +51,25 @@ def tell(event: Event, interrupt: Callable[[BaseException], None]) -> None:
         interrupt(error)
 
 
-def say(level: int, message: str, *args: object, exc_info: bool = False) -> None:
+def say(
+    level: int,
+    message: str,
+    *args: object,
+    exc_info: bool = False,
+    extra: Mapping[str, object] | None = None,
+) -> None:
     """Write to the log, which may be broken, and must not break what it tells of."""
     with suppress(Exception):
-        _logger.log(level, message, *args, exc_info=exc_info)
+        _logger.log(level, message, *args, exc_info=exc_info, extra=extra)
 
 
 def report_exit(supervisor: str, exit: Exit) -> None:
     """Log an end that was no good end; an orderly shutdown is none of those."""
+    extra = {"supervisor": supervisor, "child": exit.child, "exit": exit}
     if exit.reason == "shutdown":
-        say(logging.INFO, "%s: %s", supervisor, exit)
+        say(logging.INFO, "%s: %s", supervisor, exit, extra=extra)
     else:
-        say(logging.WARNING, "%s: %s\n%s", supervisor, exit, _Traceback(exit))
+        say(logging.WARNING, "%s: %s\n%s", supervisor, exit, _Traceback(exit), extra=extra)
 
 
 def report_unstopped(run: Incarnation, after: float) -> None:

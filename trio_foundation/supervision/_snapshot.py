@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, final
 
 import attrs
@@ -104,9 +105,10 @@ class SupervisorSnapshot:
 
 
 def _draw(supervisor: SupervisorSnapshot) -> list[str]:
+    span = "in all" if supervisor.within == math.inf else f"in {supervisor.within:g} s"
     lines = [
         f"{supervisor.name} ({supervisor.strategy}, {supervisor.restarts} of "
-        f"{supervisor.max_restarts} restarts in {supervisor.within:g} s)"
+        f"{supervisor.max_restarts} restarts {span})"
     ]
     last = len(supervisor.children) - 1
     for place, child in enumerate(supervisor.children):

@@ -12,7 +12,8 @@ from typing import final
 
 import attrs
 
-from ._engine import Engine, Message, Retry, is_within
+from ._caller import is_within
+from ._engine import Engine, Message, Retry
 from ._entry import Entry
 from ._errors import ChildRunning, SupervisorClosed
 from ._incarnation import Incarnation
@@ -170,7 +171,7 @@ class StaticEngine(Engine):
     async def _settle(self, run: Incarnation) -> None:
         """Wait until *run* is ready or has ended; the end of the supervisor cuts it short."""
         self.joining = run
-        await self.until(lambda: run.ready_at is not None or run.ended or self.ending)
+        await self.sleeper.until(lambda: run.ready_at is not None or run.ended or self.ending)
         self.joining = None
         if run.ready_at is None:
             run.cancel(self.ending or "finished")
@@ -179,7 +180,7 @@ class StaticEngine(Engine):
     async def _join(self, run: Incarnation) -> None:
         """Wait until *run* has ended; who waits for its exit then sees what came of it."""
         self.joining = run
-        await self.until(lambda: run.ended)
+        await self.sleeper.until(lambda: run.ended)
         self.joining = None
         run.announce()
 

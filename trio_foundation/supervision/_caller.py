@@ -1,0 +1,49 @@
+"""Who gives an order to a supervisor.
+
+A child that waits for its own supervisor, while that waits for the child, waits for ever. So
+such orders are refused where they are given.
+"""
+
+from __future__ import annotations
+
+from ._current import current_run
+from ._incarnation import Incarnation, Keeper
+
+__all__ = ["find_caller", "is_within"]
+
+
+def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | None:
+    """Return the incarnation that gives an order to *keeper*, if one does.
+
+    Args:
+        keeper: The supervisor.
+        joining: Whom its loop waits for at this moment.
+
+    Raises:
+        RuntimeError: If the supervisor waits for the caller to be ready, or to end.
+    """
+    caller = run = current_run()
+    while run is not None:
+        if run.keeper is keeper and run.ready_at is None:
+            raise RuntimeError(
+                f"child {run.entry.name!r} gave an order to its own supervisor {keeper.path!r} "
+                "before it was ready, and would wait for ever, since the supervisor waits for "
+                "the child: call task_status.started() first"
+            )
+        if run is joining and run.ending is not None:
+            raise RuntimeError(
+                f"child {run.entry.name!r} gave an order to its own supervisor {keeper.path!r} "
+                "while that waits for the child to end, and would wait for ever: give it before, "
+                "or leave it to another child"
+            )
+        run = run.keeper.parent
+    return caller
+
+
+def is_within(run: Incarnation | None, target: Incarnation) -> bool:
+    """Return whether code that runs in *run* runs in *target* too."""
+    while run is not None:
+        if run is target:
+            return True
+        run = run.keeper.parent
+    return False
