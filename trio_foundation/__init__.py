@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from importlib import metadata as _metadata
 
-from ._base import Backoff, FoundationError, flags, give_home as _give_home
+from ._base import Backoff, FlagOverrides, FoundationError, flags, give_home as _give_home
 
-__all__ = ["Backoff", "FoundationError", "__version__", "flags"]
+__all__ = ["Backoff", "FlagOverrides", "FoundationError", "__version__", "flags"]
 
 try:
     __version__ = _metadata.version("trio-foundation")

@@ -230,11 +230,14 @@ class Model:
     def finish(self, kid: Kid) -> None:
         self.rest(kid)
         others = any(one.plan.significant and not one.at_rest for one in self.kids)
-        if kid.plan.significant and {
-            "never": False,
-            "any_significant": True,
-            "all_significant": not others,
-        }[self.auto_shutdown]:
+        if (
+            kid.plan.significant
+            and {
+                "never": False,
+                "any_significant": True,
+                "all_significant": not others,
+            }[self.auto_shutdown]
+        ):
             self.end("auto_shutdown")
 
     def plan_restart(self, kid: Kid, *, was_ready: bool) -> None:

@@ -6,6 +6,7 @@ In a diary ``+a`` says that the child *a* was started, ``!a`` that its start fai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Unpack
 
 import attrs
@@ -53,7 +54,7 @@ class Puppet:
     """How long it takes to be ready, in seconds."""
     cleanup: float = 0.0
     """How long it takes to clean up, in seconds."""
-    refusals: list[Exception] = attrs.field(factory=list[Exception])
+    refusals: Sequence[BaseException] = ()
     """What its next starts fail with."""
     _pulled: trio.Event = attrs.field(init=False, factory=trio.Event)
     _error: BaseException | None = attrs.field(init=False, default=None)
@@ -62,7 +63,8 @@ class Puppet:
         """Live one incarnation."""
         if self.refusals:
             self.diary.note(f"!{self.name}")
-            raise self.refusals.pop(0)
+            refusal, *self.refusals = self.refusals
+            raise refusal
         self.diary.note(f"+{self.name}")
         self._pulled, self._error = trio.Event(), None
         try:
@@ -84,7 +86,8 @@ class Puppet:
 
     def spec(self, **options: Unpack[ChildOptions]) -> ChildSpec:
         """Write it down as a child, under its own name."""
-        return child(self.run, **{"name": self.name, **options})
+        options.setdefault("name", self.name)
+        return child(self.run, **options)
 
     def crash(self, error: BaseException | None = None) -> None:
         """Let it raise *error*, or a `Crash`."""

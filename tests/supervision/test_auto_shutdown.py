@@ -16,6 +16,8 @@ from trio_foundation.supervision import (
     Restart,
     RestartLimitReached,
     Strategy,
+    child,
+    dynamic_subtree,
     open_supervisor,
     subtree,
     supervise,
@@ -197,17 +199,14 @@ async def test_a_failed_start_by_order_does_not_end_it() -> None:
         await sup.start_child(temporary(puppet))
 
 
-async def test_a_significant_child_may_finish_before_the_body_runs() -> None:
-    async def ephemeral(*, task_status: trio.TaskStatus[None]) -> None:
-        task_status.started()
+async def test_a_significant_child_may_finish_before_the_body_has_begun() -> None:
+    async def be_brief() -> None: ...
 
+    brief = child(be_brief, restart="temporary", significant=True)
     diary, (a,) = puppets("a")
-    done = subtree([], name="done").async_fn
-    assert done is not None
-    async with open_supervisor(auto_shutdown="any_significant") as sup:
-        sup.start_soon(ephemeral, restart="temporary", significant=True)
+    async with open_supervisor([a.spec(), brief], auto_shutdown="any_significant"):
         await trio.sleep_forever()
-    assert diary.take() == []
+    assert diary.take() == ["+a", "-a"]
 
 
 async def test_giving_up_has_nothing_to_do_with_it() -> None:
@@ -264,6 +263,19 @@ async def test_the_end_of_a_significant_subtree_ends_the_supervisor_above() -> N
     async with open_supervisor([inner], auto_shutdown="any_significant"):
         puppet.finish()
         await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_a_dynamic_subtree_that_is_shut_down_has_ended_in_good_order(
+    restart: Restart,
+) -> None:
+    # Rule S107, by an order.
+    async with open_supervisor([dynamic_subtree(name="jobs", restart=restart)]) as sup:
+        sup.children["jobs"].value.shutdown()
+        exit = await sup.children["jobs"].wait_exit()
+        await wait_all_tasks_blocked()
+        assert exit.reason == "shutdown"
+        assert sup.children["jobs"].incarnation == (2 if restart == "permanent" else 1)
 
 
 async def test_supervise_returns_when_its_significant_children_have_finished() -> None:

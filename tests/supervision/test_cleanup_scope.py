@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 import trio
@@ -216,14 +218,14 @@ async def test_the_same_clock_runs_when_readiness_takes_too_long(
 
 @pytest.mark.parametrize("opened", [open_supervisor, open_dynamic_supervisor], ids=["", "dynamic"])
 async def test_the_same_clock_runs_when_a_start_is_cancelled(
-    opened: Callable[[], object], autojump_clock: MockClock
+    opened: Callable[[], AbstractAsyncContextManager[Any]], autojump_clock: MockClock
 ) -> None:
     async def work(*, task_status: trio.TaskStatus[None]) -> None:
         del task_status
         await clean_up(9.0, diary)
 
     diary = Diary()
-    async with opened() as sup:  # type: ignore[attr-defined]  # pyright: ignore
+    async with opened() as sup:
         with trio.move_on_after(1.0):
             await sup.start(work, grace=5.0)
     assert diary.lines == [(6.0, "out of time")]
@@ -266,6 +268,21 @@ async def test_many_scopes_of_a_long_life_cost_no_memory() -> None:
     assert int(diary.take()[0]) < 2_500  # Trio itself keeps up to two thousand that were left
 
 
+@pytest.mark.parametrize("hurried", [False, True], ids=["stopped", "hurried"])
+async def test_a_scope_that_was_made_for_nothing_hurts_nobody(hurried: bool) -> None:
+    async def work() -> None:
+        cleanup_scope()
+        gc.collect()
+        await trio.sleep_forever()
+
+    async with open_supervisor([child(work)]) as sup:
+        await wait_all_tasks_blocked()
+        if hurried:
+            sup.hurry()
+    assert sup.children["work"].last_exit is not None
+    assert sup.children["work"].last_exit.reason == "stopped"
+
+
 async def test_each_child_of_a_tree_has_its_own_clock(autojump_clock: MockClock) -> None:
     diary, (a, b) = puppets("ab")
     a.cleanup = b.cleanup = 60.0
@@ -276,10 +293,10 @@ async def test_each_child_of_a_tree_has_its_own_clock(autojump_clock: MockClock)
 
 
 async def test_outside_a_child_it_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="^cleanup_scope works within a child"):
+    with pytest.raises(RuntimeError, match=r"^cleanup_scope works within a child"):
         cleanup_scope()
     async with open_supervisor(specs(Puppet())):
-        with pytest.raises(RuntimeError, match="^cleanup_scope works within a child"):
+        with pytest.raises(RuntimeError, match=r"^cleanup_scope works within a child"):
             cleanup_scope()
 
 

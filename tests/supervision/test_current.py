@@ -8,12 +8,12 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_foundation.supervision import (
     Child,
+    child,
     current_child,
     open_dynamic_supervisor,
     open_supervisor,
     stop_requested,
     subtree,
-    child,
 )
 
 from ._puppets import Crash, Puppet

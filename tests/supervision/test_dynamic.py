@@ -105,7 +105,7 @@ async def test_a_temporary_child_started_soon_that_fails_is_gone() -> None:
     puppet = Puppet(refusals=[Crash("once")])
     async with open_dynamic_supervisor() as sup:
         worker = sup.start_soon(puppet.run, name="a")
-        with pytest.raises(ChildStartFailed, match="child 'a' .* Crash: once"):
+        with pytest.raises(ChildStartFailed, match=r"child 'a' .* Crash: once"):
             await worker.wait_ready()
         assert len(sup.children) == 0
 
@@ -278,6 +278,29 @@ async def test_a_start_that_is_stopped_by_somebody_else_has_failed(
     assert trio.current_time() == 0.0
 
 
+async def test_a_start_that_fails_as_it_is_stopped_is_answered_all_the_same() -> None:
+    async def fail_when_told(*, task_status: trio.TaskStatus[None]) -> None:
+        del task_status
+        await told.wait()
+        raise Crash("at the same moment")
+
+    async def start() -> None:
+        with pytest.raises(ChildStartFailed):
+            await sup.start(fail_when_told, name="a")
+        answers.append(True)
+
+    for _ in range(20):  # for both orders in which the scheduler may run the two
+        told, answers = trio.Event(), list[bool]()
+        async with open_dynamic_supervisor() as sup, trio.open_nursery() as nursery:
+            nursery.start_soon(start)
+            await wait_all_tasks_blocked()
+            told.set()
+            await sup.stop_child("a")
+            await wait_all_tasks_blocked()
+            sup.shutdown()
+        assert answers == [True]
+
+
 async def test_a_starter_that_leaves_takes_the_child_with_it(autojump_clock: MockClock) -> None:
     # Rule R24.
     diary = Diary()
@@ -313,13 +336,13 @@ async def test_each_has_its_own_grace(autojump_clock: MockClock) -> None:
             with cleanup_scope():
                 await trio.sleep_forever()
 
-    ends: dict[float, float] = {}
+    ends: list[tuple[str, float]] = []
     async with open_dynamic_supervisor() as sup:
-        for grace in (0.0, 1.0, 5.0):
-            worker = sup.start_soon(ignore_the_request, grace=grace)
-            worker.on_exit(lambda exit, grace=grace: ends.update({grace: exit.ended_at}))
+        for name, grace in {"none": 0.0, "one": 1.0, "five": 5.0}.items():
+            worker = sup.start_soon(ignore_the_request, name=name, grace=grace)
+            worker.on_exit(lambda exit: ends.append((exit.child, exit.ended_at)))
         await wait_all_tasks_blocked()
-    assert ends == {0.0: 0.0, 1.0: 2.0, 5.0: 10.0}
+    assert ends == [("none", 0.0), ("one", 2.0), ("five", 10.0)]
 
 
 async def test_a_restart_that_is_due_is_dropped(autojump_clock: MockClock) -> None:

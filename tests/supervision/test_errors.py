@@ -25,7 +25,7 @@ EXIT = Exit(
     child="poll", incarnation=4, reason="crashed", error=OSError("x"), started_at=0.0, ended_at=1.0
 )
 
-SENTENCES = {
+SENTENCES: dict[FoundationError, str] = {
     ChildStartFailed("app", "db", "OSError: no route"): (
         "child 'db' of supervisor 'app' failed to start: OSError: no route"
     ),

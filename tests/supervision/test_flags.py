@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -47,7 +49,7 @@ async def test_past_the_limit_there_is_a_brake(autojump_clock: MockClock) -> Non
                 await sup.children["a"].wait_ready()
     starts = [at for at, line in diary.lines if line == "+a"]
     assert starts[:2] == [0.0, 0.0]
-    gaps = [later - sooner for sooner, later in zip(starts[1:], starts[2:], strict=False)]
+    gaps = [later - sooner for sooner, later in pairwise(starts[1:])]
     assert gaps == sorted(gaps)
     assert gaps[0] > 0
 

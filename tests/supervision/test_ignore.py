@@ -163,6 +163,16 @@ async def test_after_readiness_it_is_a_crash_that_says_so() -> None:
     assert note.startswith("IgnoreChild was raised after the child was ready")
 
 
+async def test_the_note_that_says_so_is_added_once() -> None:
+    # Rule R22.
+    puppet, error = Puppet(), IgnoreChild("too late")
+    async with open_supervisor([puppet.spec()]):
+        for _ in range(2):
+            puppet.crash(error)
+            await wait_all_tasks_blocked()
+    assert len(error.__notes__) == 1
+
+
 async def test_a_plain_function_cannot_say_so() -> None:
     async def work() -> None:
         raise IGNORE_ANEW

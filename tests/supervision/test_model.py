@@ -47,6 +47,7 @@ PULLS: dict[str, Callable[[Puppet], None]] = {
     "crash": Puppet.crash,
 }
 
+
 @pytest.fixture(scope="module", autouse=True)
 def no_log() -> Iterator[None]:
     """Keep thousands of crashes out of the log."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ from trio_foundation.supervision import (
     Child,
     Exit,
     IgnoreChild,
+    Restart,
     current_child,
     open_dynamic_supervisor,
     open_supervisor,
@@ -55,7 +57,7 @@ async def test_a_monitor_ends_when_the_child_is_gone_for_good(how: str) -> None:
     reasons: list[str] = []
     async with trio.open_nursery() as nursery:
         puppet = Puppet()
-        restart = "temporary" if how == "forgotten" else "permanent"
+        restart: Restart = "temporary" if how == "forgotten" else "permanent"
         async with open_supervisor([puppet.spec(restart=restart)]) as sup:
             worker = sup.children["a"]
             nursery.start_soon(watch)
@@ -176,8 +178,9 @@ async def test_callbacks_are_called_in_order_of_registration() -> None:
     calls: list[str] = []
     puppet = Puppet()
     async with open_supervisor([puppet.spec()]) as sup:
-        for word in ("one", "two", "three"):
-            sup.children["a"].on_exit(lambda _, word=word: calls.append(word))
+        sup.children["a"].on_exit(lambda _: calls.append("one"))
+        sup.children["a"].on_exit(lambda _: calls.append("two"))
+        sup.children["a"].on_exit(lambda _: calls.append("three"))
         await crash_and_settle(puppet)
     assert calls[:3] == ["one", "two", "three"]
 
@@ -220,6 +223,16 @@ async def test_a_callback_that_raises_is_logged_and_hurts_nobody(
         assert sup.children["a"].incarnation == 2
     assert [exit.incarnation for exit in calls] == [1, 2]
     assert "a callback of a child raised" in caplog.text
+
+
+async def test_a_callback_is_a_plain_function() -> None:
+    async def wait(exit: Exit) -> None: ...
+
+    async with open_supervisor([Puppet().spec()]) as sup:
+        worker = sup.children["a"]
+        for register in (worker.on_exit, worker.on_gone):
+            with pytest.raises(TypeError, match=rf"^{register.__name__} takes a plain function"):
+                register(cast("Any", wait))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
@@ -293,7 +306,7 @@ async def test_there_are_many_ways_to_be_gone(how: str, autojump_clock: MockCloc
 async def test_a_dynamic_child_is_gone_once(how: str, autojump_clock: MockClock) -> None:
     calls: list[str] = []
     puppet = Puppet()
-    restart = "temporary" if how == "forgotten" else "permanent"
+    restart: Restart = "temporary" if how == "forgotten" else "permanent"
     async with open_dynamic_supervisor() as sup:
         worker = await sup.start_child(puppet.spec(restart=restart, backoff=TEN_SECONDS))
         worker.on_gone(lambda: calls.append("gone"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import weakref
 
 import pytest
 import trio
@@ -339,6 +340,23 @@ async def test_a_supervisor_opened_by_a_plain_child_is_below_that_child() -> Non
     assert paths == ["top/work/own"]
 
 
+async def test_a_child_may_open_several(autojump_clock: MockClock) -> None:
+    diary, (a, b) = puppets("ab")
+    a.cleanup = b.cleanup = 60.0
+
+    async def work() -> None:
+        async with (
+            open_supervisor(specs(a, grace=math.inf), name="one"),
+            open_supervisor(specs(b, grace=math.inf), name="other"),
+        ):
+            await trio.sleep_forever()
+
+    async with open_supervisor([child(work, grace=5.0)]):
+        await wait_all_tasks_blocked()
+    assert diary.take() == ["+a", "+b", "-b", "-a"]
+    assert trio.current_time() == 5.0
+
+
 async def test_a_supervisor_opened_in_the_body_of_another_is_its_own_root() -> None:
     async with open_supervisor(name="one"), open_supervisor(name="other") as other:
         assert other.path == "other"
@@ -379,10 +397,11 @@ async def test_a_child_that_stops_the_tree_that_it_is_in_is_cancelled(
 
 async def test_a_supervisor_that_is_gone_is_not_kept() -> None:
     puppet = Puppet()
-    async with open_supervisor([inner(puppet)]):
+    async with open_supervisor([inner(puppet)]) as sup:
+        gone: list[weakref.ref[Supervisor]] = []
         for _ in range(3):
+            gone.append(weakref.ref(sup.children["inner"].value))
             puppet.crash()
             await wait_all_tasks_blocked()
         gc.collect()
-        alive = [one for one in gc.get_objects() if type(one) is Supervisor and one.name == "inner"]
-        assert len(alive) == 1
+        assert [one() for one in gone] == [None, None, None]

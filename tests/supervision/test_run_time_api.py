@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from trio_foundation.supervision import (
     IgnoreChild,
     Supervisor,
     child,
+    cleanup_scope,
     open_dynamic_supervisor,
     open_supervisor,
 )
@@ -34,7 +35,7 @@ every_state = pytest.mark.parametrize("state", STATES)
 
 
 @asynccontextmanager
-async def a_child_that_is(state: ChildState) -> AsyncIterator[tuple[Supervisor, Puppet]]:
+async def a_child_that_is(state: ChildState) -> AsyncGenerator[tuple[Supervisor, Puppet]]:
     """Open a supervisor with one child, *a*, in that state."""
     puppet = Puppet(cleanup=3.0)
     async with open_supervisor([puppet.spec(backoff=TEN_SECONDS)]) as sup:
@@ -255,6 +256,43 @@ async def test_a_child_stopped_before_its_turn_is_never_started() -> None:
     assert diary.take() in ([], ["+a", "-a"])
 
 
+# Orders that would wait for ever
+
+
+@pytest.mark.parametrize("verb", ["start", "stop_child"])
+async def test_a_child_that_the_supervisor_waits_for_cannot_wait_for_the_supervisor(
+    verb: str,
+) -> None:
+    async def order_late() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with cleanup_scope(), pytest.raises(RuntimeError, match="waits for the child to end"):
+                await (sup.start(rest) if verb == "start" else sup.stop_child("rest"))
+            refused.append(verb)
+
+    refused: list[str] = []
+    async with open_supervisor([child(rest), child(order_late)]) as sup:
+        await wait_all_tasks_blocked()
+        await sup.stop_child("order_late")
+        assert refused == [verb]
+        assert sup.children["rest"].state == "running"
+
+
+async def test_a_child_that_is_shielded_may_stop_itself_all_the_same() -> None:
+    async def stop_itself(sup: Any) -> None:
+        with trio.CancelScope(shield=True):
+            answers.append(await sup.stop_child("stop_itself"))
+        await trio.sleep_forever()
+
+    for opened in (open_supervisor(), open_dynamic_supervisor()):
+        answers: list[object] = []
+        async with opened as sup:
+            worker = sup.start_soon(stop_itself, sup)
+            assert (await worker.wait_exit()).reason == "stopped"
+        assert answers == [None]
+
+
 # Checkpoints
 
 
@@ -272,7 +310,7 @@ every_verb = pytest.mark.parametrize("verb", VERBS)
 
 
 @asynccontextmanager
-async def two_children() -> AsyncIterator[Supervisor]:
+async def two_children() -> AsyncGenerator[Supervisor]:
     async with open_supervisor([child(rest, name="running"), child(rest, name="stopped")]) as sup:
         await sup.stop_child("stopped")
         yield sup
@@ -325,7 +363,10 @@ async def test_a_dynamic_start_is_a_checkpoint(start: str) -> None:
     # Rule R1.
     async with open_dynamic_supervisor() as sup:
         with assert_checkpoints():
-            await sup.start(trio.sleep_forever if start == "a plain function" else rest)
+            if start == "a plain function":
+                await sup.start(trio.sleep_forever)
+            else:
+                await sup.start(rest)
 
 
 async def test_waiting_for_a_closed_supervisor_is_a_checkpoint() -> None:

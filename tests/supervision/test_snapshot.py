@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_foundation import Backoff
@@ -21,8 +22,9 @@ from ._puppets import Puppet, puppets, rest, specs
 
 async def test_a_picture_shows_the_limit_and_the_children_in_start_order() -> None:
     _, (b, a) = puppets("ba")
-    options = {"name": "app", "max_restarts": 2, "within": 7.0}
-    async with open_supervisor(specs(b, a), strategy="rest_for_one", **options) as sup:
+    async with open_supervisor(
+        specs(b, a), name="app", strategy="rest_for_one", max_restarts=2, within=7.0
+    ) as sup:
         picture = sup.snapshot()
     assert (picture.name, picture.strategy, picture.restarts) == ("app", "rest_for_one", 0)
     assert (picture.max_restarts, picture.within) == (2, 7.0)
@@ -90,6 +92,17 @@ async def test_a_subtree_that_does_not_run_has_nothing_below(autojump_clock: Moc
         await wait_all_tasks_blocked()
         drawn = str(sup.snapshot())
     assert drawn.splitlines()[1:] == ["`- web  backing off, incarnation 1"]
+
+
+async def test_a_supervisor_that_a_worker_hands_out_is_not_below_it() -> None:
+    async def hand_out(*, task_status: trio.TaskStatus[object]) -> None:
+        task_status.started(sup)
+        await trio.sleep_forever()
+
+    async with open_supervisor() as sup:
+        await sup.start(hand_out)
+        (picture,) = sup.snapshot().children
+    assert picture.supervisor is None
 
 
 async def test_a_picture_does_not_change_and_can_be_taken_after_the_end() -> None:

@@ -76,6 +76,13 @@ class Poller:
     async def __call__(self) -> None: ...
 
 
+def words(value: Any) -> str | None:
+    """Return how the test of some options is called."""
+    if not isinstance(value, dict):
+        return None
+    return " ".join(f"{name} is {option!r}" for name, option in cast("Any", value).items())
+
+
 def refused(error: type[Exception], sentence: str) -> Any:
     return pytest.raises(error, match=f"^{re.escape(sentence)}$")
 
@@ -128,7 +135,7 @@ def test_a_spec_is_varied_with_evolve() -> None:
         (wrap(poll), "poll"),
         (Poller(), "Poller"),
         (functools.partial(Poller()), "Poller"),
-        (lambda: poll(), "<lambda>"),
+        (lambda: poll(2.0), "<lambda>"),
         (trio.sleep_forever, "sleep_forever"),
     ],
     ids=["function", "method", "partial", "wrapped", "object", "partial of one", "lambda", "trio"],
@@ -157,7 +164,10 @@ def test_by_default_a_child_is_called_after_its_function(
         (functools.partial(serve, 90), True),
         (functools.partial(Service().serve), True),
         (functools.partial(serve, task_status=trio.TASK_STATUS_IGNORED), False),
-        (functools.partial(functools.partial(serve, task_status=None), 90), False),
+        (
+            functools.partial(functools.partial(serve, task_status=trio.TASK_STATUS_IGNORED), 90),
+            False,
+        ),
         (wrap(serve), True),
         (wrap(poll), False),
         (functools.partial(wrap(serve), 90), True),
@@ -250,7 +260,7 @@ def test_liveness_has_patience_for_all_its_misses() -> None:
         ({"backoff": 3.0}, TypeError, "backoff must be a Backoff or None, not 3.0"),
         ({"liveness": 3.0}, TypeError, "liveness must be a Liveness or None, not 3.0"),
     ],
-    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
+    ids=words,
 )
 def test_a_bad_option_is_shown(
     options: dict[str, Any], error: type[Exception], sentence: str
@@ -287,6 +297,13 @@ async def test_the_one_who_was_given_the_coroutine_is_named() -> None:
         for verb in ("start_soon", "start"):
             with pytest.raises(TypeError, match=rf"write {verb}\(poll, 10\), not {verb}\(poll"):
                 await getattr(sup, verb)(poll(10))
+
+
+async def test_a_spec_in_place_of_a_function_is_answered_with_the_right_line() -> None:
+    async with untyped_open() as sup:
+        for verb in ("start_soon", "start"):
+            with pytest.raises(TypeError, match=r"the spec of child 'poll': write start_child"):
+                await getattr(sup, verb)(child(poll))
 
 
 @pytest.mark.parametrize("verb", ["start_soon", "start"])
@@ -342,7 +359,7 @@ BAD_STRATEGIES = [
 @pytest.mark.parametrize(
     ("options", "error", "sentence"),
     [*BAD_LIMITS, *BAD_STRATEGIES],
-    ids=lambda value: "-".join(map(str, *value.items())) if isinstance(value, dict) else None,
+    ids=words,
 )
 def test_a_supervisor_that_makes_no_sense_is_refused_before_it_is_entered(
     options: dict[str, Any], error: type[Exception], sentence: str
@@ -370,7 +387,7 @@ def test_an_rng_is_a_generator_of_random_numbers() -> None:
             "max_children must be a whole number or math.inf, not 1.5",
         ),
     ],
-    ids=lambda value: "-".join(map(str, *value.items())) if isinstance(value, dict) else None,
+    ids=words,
 )
 def test_a_dynamic_supervisor_that_makes_no_sense_is_refused(
     options: dict[str, Any], error: type[Exception], sentence: str
@@ -412,7 +429,7 @@ async def test_start_child_takes_a_spec() -> None:
 def test_two_children_of_one_name_are_refused_and_nothing_is_started() -> None:
     # Rule S7.
     twice = [child(poll, name="web"), child(serve, name="web")]
-    with pytest.raises(ChildExists, match="^supervisor 'app' already has a child 'web'"):
+    with pytest.raises(ChildExists, match=r"^supervisor 'app' already has a child 'web'"):
         open_supervisor(twice, name="app")
     with pytest.raises(ChildExists, match="'web'"):
         subtree(twice, name="app")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, cast
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -99,11 +102,11 @@ async def test_a_name_that_is_given_is_never_taken_by_a_child_without_one() -> N
     ids=["raises", "shuts down", "returns"],
 )
 async def test_a_child_that_ends_before_it_is_ready_has_failed_to_start(
-    async_fn: object, why: str, cause: type[Exception]
+    async_fn: Callable[..., Awaitable[None]], why: str, cause: type[Exception]
 ) -> None:
     # Rules S2 and S4.
     with pytest.raises(ChildStartFailed) as caught:
-        async with open_supervisor([child(async_fn, name="db")], name="app"):  # type: ignore[arg-type]
+        async with open_supervisor([child(async_fn, name="db")], name="app"):
             pytest.fail("the body must not run")
     assert str(caught.value) == f"child 'db' of supervisor 'app' failed to start: {why}"
     assert (caught.value.supervisor, caught.value.child) == ("app", "db")
@@ -347,7 +350,7 @@ async def test_a_child_whose_turn_never_came_fails_those_who_wait() -> None:
         second = sup.start_soon(b.run, name="b")
         await wait_all_tasks_blocked()
         sup.shutdown()
-    with pytest.raises(ChildStartFailed, match="child 'b' .*: it was never started"):
+    with pytest.raises(ChildStartFailed, match=r"child 'b' .*: it was never started"):
         await second.wait_ready()
     with pytest.raises(RuntimeError, match="child 'b' never ran"):
         await second.wait_exit()
@@ -414,11 +417,11 @@ async def test_a_child_that_is_ready_survives_its_starter() -> None:
     # Rule R24.
     async with open_supervisor() as sup:
         with trio.CancelScope() as scope:
-            worker = await sup.start(rest)
+            await sup.start(rest)
             scope.cancel()
             await trio.lowlevel.checkpoint()
         await wait_all_tasks_blocked()
-        assert worker.state == "running"
+        assert sup.children["rest"].state == "running"
 
 
 async def test_a_starter_that_is_cancelled_already_starts_nothing() -> None:
@@ -536,21 +539,21 @@ async def test_what_returns_nothing_to_await_crashes_with_its_name() -> None:
         return 3
 
     async with open_supervisor() as sup:
-        worker = sup.start_soon(plain, restart="temporary")  # type: ignore[arg-type]  # pyright: ignore
+        worker = sup.start_soon(cast("Any", plain), restart="temporary")
         exit = await worker.wait_exit()
         assert isinstance(exit.error, TypeError)
         assert "plain returned 3" in str(exit.error)
 
 
 async def test_any_awaitable_will_do() -> None:
-    class Awaitable:
-        def __await__(self) -> object:
-            yield from trio.lowlevel.checkpoint().__await__()
-            return None
+    class Work:
+        def __await__(self) -> Generator[Any, Any, None]:
+            return poll().__await__()
+
+    async def poll() -> None: ...
 
     async with open_supervisor() as sup:
-        worker = sup.start_soon(lambda: Awaitable(), restart="temporary")  # type: ignore[arg-type,return-value]  # pyright: ignore
-        assert (await worker.wait_exit()).reason == "returned"
+        assert (await sup.start_soon(Work, restart="temporary").wait_exit()).reason == "returned"
 
 
 async def test_a_child_knows_its_incarnation_when_it_starts() -> None:

@@ -404,9 +404,7 @@ async def test_a_temporary_child_that_is_stopped_is_forgotten() -> None:
 
 
 async def test_a_stop_that_nobody_waits_for_any_more_goes_on(autojump_clock: MockClock) -> None:
-    diary, (a,) = puppets("a")
-    a.cleanup = 3.0
-    async with open_supervisor(specs(a)) as sup:
+    async with open_supervisor([Puppet(cleanup=3.0).spec()]) as sup:
         with trio.move_on_after(1.0) as scope:
             await sup.stop_child("a")
         assert scope.cancelled_caught
@@ -496,7 +494,7 @@ async def test_shutdown_works_from_a_thread_that_enters_trio() -> None:
     # Rule R35.
     async with open_supervisor([Puppet().spec()]) as sup:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(trio.from_thread.run_sync, sup.shutdown)
+            await trio.to_thread.run_sync(lambda: trio.from_thread.run_sync(sup.shutdown))
         await trio.sleep_forever()
 
 

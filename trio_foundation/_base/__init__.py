@@ -17,11 +17,12 @@ from ._checks import (
     check_seconds,
 )
 from ._errors import FoundationError
-from ._flags import flags, is_flag_set
+from ._flags import FlagOverrides, flags, is_flag_set
 from ._homes import give_home
 
 __all__ = [
     "Backoff",
+    "FlagOverrides",
     "FoundationError",
     "check_async_fn",
     "check_bool",

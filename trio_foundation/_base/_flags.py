@@ -20,10 +20,20 @@ __all__ = ["FlagOverrides", "flags", "is_flag_set"]
 
 
 class FlagOverrides(TypedDict, total=False):
-    """The flags there are, and their type; `flags` takes any of them."""
+    """The keyword arguments of `flags`: the flags there are.
+
+    Example:
+        >>> overrides: FlagOverrides = {"use_strict_supervision": False}
+        >>> with flags(**overrides):
+        ...     pass
+    """
 
     use_strict_supervision: bool
+    """Whether a supervisor that passes its limit of restarts fails."""
+
     use_supervised_tasks_only: bool
+    """Whether work without a supervisor is an error. It is for rooms that are not built yet;
+    nothing reads it so far."""
 
 
 DEFAULTS: Mapping[str, bool] = MappingProxyType(
@@ -44,8 +54,8 @@ def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
     Args:
         **overrides: The flags to set, `True` or `False`. Both are normally `True`.
             Without ``use_strict_supervision``, a supervisor that passes its limit
-            of restarts warns and goes on instead of failing. Without
-            ``use_supervised_tasks_only``, work that has no supervisor is no error.
+            of restarts warns and goes on instead of failing.
+            ``use_supervised_tasks_only`` is not read by anything yet.
 
     Returns:
         The block, for ``with``.

@@ -182,7 +182,7 @@ class DynamicEngine(Engine):
             return
         entry.stoppers = [*(entry.stoppers or ()), request]
         if run.ended:
-            self._forget(entry, run)
+            self._let_go(run)
         else:
             by_itself = is_within(request.by, run)
             run.stop("stop_child", ask=not by_itself)

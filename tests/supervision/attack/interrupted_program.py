@@ -13,8 +13,9 @@ import itertools
 import logging
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import trio
 import trio.testing
@@ -33,6 +34,10 @@ from trio_foundation.supervision import (
 )
 
 HOME = trio_foundation.__file__.removesuffix("__init__.py")
+
+
+# For a run that takes milliseconds: so long that not even a busy machine is taken to hang.
+PATIENCE = 15
 
 
 class HungError(BaseException):
@@ -74,19 +79,23 @@ class Bell:
         return self
 
 
-began = 0
-ended = 0
+class Tally:
+    began = 0
+    ended = 0
+    hung = False
+
+
+tally = Tally()
 
 
 @contextlib.contextmanager
-def counted() -> Any:
+def counted() -> Generator[None, None, None]:
     # The bell rings within the library only, so these two lines are never torn apart.
-    global began, ended
-    began += 1
+    tally.began += 1
     try:
         yield
     finally:
-        ended += 1
+        tally.ended += 1
 
 
 async def last(*, task_status: trio.TaskStatus[str]) -> None:
@@ -165,36 +174,42 @@ MAINS = {"everything": main, "start": start_one, "start_soon": start_one_soon}
 
 def leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return [leaf for inner in group.exceptions for leaf in leaves(inner)]
     return [error]
 
 
 def give_up(signum: int, frame: FrameType | None) -> None:
+    tally.hung = True  # the error itself may be lost to a KeyboardInterrupt
     raise HungError
 
 
-def attempt(program: Any, due: int) -> str | None:
+def attempt(program: Callable[[], Awaitable[None]], due: int) -> str | None:
     """Return what went wrong, if anything did; raise StopIteration after the last step."""
-    global began, ended
-    began = ended = 0
-    signal.setitimer(signal.ITIMER_REAL, 2)
+    tally.began = tally.ended = 0
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     bell = Bell(due)
     sys.settrace(bell)
-    wrong: str | None = "did not end by KeyboardInterrupt"
+    wrong: str | None = None
+    uninterrupted = False
     try:
         trio.run(program, clock=trio.testing.MockClock(autojump_threshold=0))
+        uninterrupted = True
+        wrong = "did not end by KeyboardInterrupt"
     except KeyboardInterrupt:
-        wrong = None
+        pass
     except BaseException as error:  # noqa: BLE001
         kinds = ", ".join(sorted({type(leaf).__name__ for leaf in leaves(error)}))
         wrong = f"ended by {type(error).__name__} of {kinds}"
     finally:
         sys.settrace(None)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    if bell.rung_at is None:
+    if uninterrupted and bell.rung_at is None:
         raise StopIteration
-    if wrong is None and began != ended:
-        wrong = f"{began} began, {ended} ended"
+    if tally.hung:
+        wrong = f"hung, {wrong or 'ended by KeyboardInterrupt'}"
+    if wrong is None and tally.began != tally.ended:
+        wrong = f"{tally.began} began, {tally.ended} ended"
     return None if wrong is None else f"{due} at {bell.rung_at}: {wrong}"
 
 
@@ -207,9 +222,11 @@ if __name__ == "__main__":
         try:
             wrong = attempt(program, due)
         except StopIteration:
-            print("steps:", due)
+            print("steps:", due)  # noqa: T201  a program's answer
             break
         if wrong is not None:
             failures += 1
-            print(wrong, flush=True)
+            print(wrong, flush=True)  # noqa: T201  a program's answer
+            if tally.hung or failures == 20:
+                break  # before the test runs out of patience, and tells nothing
     sys.exit(bool(failures))

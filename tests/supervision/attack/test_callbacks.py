@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from contextlib import AbstractAsyncContextManager
+from typing import NoReturn
 
 import pytest
 import trio
@@ -22,6 +23,8 @@ from trio_foundation.supervision import (
     open_supervisor,
 )
 from trio_foundation.telemetry import Event, subscribe
+
+from ._openers import AnySupervisor
 
 EVENTS = [
     ChildStarted,
@@ -43,7 +46,7 @@ def leave(_: object = None) -> NoReturn:
     raise SystemExit(7)
 
 
-def open_either(kind: str) -> Any:
+def open_either(kind: str) -> AbstractAsyncContextManager[AnySupervisor]:
     return open_supervisor() if kind == "static" else open_dynamic_supervisor()
 
 
@@ -68,7 +71,7 @@ async def test_a_callback_that_leaves_the_program_ends_the_block(
 ) -> None:
     closed = False
 
-    async def wait_closed(sup: Any) -> None:
+    async def wait_closed(sup: AnySupervisor) -> None:
         nonlocal closed
         await sup.wait_closed()
         closed = True
@@ -79,7 +82,7 @@ async def test_a_callback_that_leaves_the_program_ends_the_block(
                 nursery.start_soon(wait_closed, sup)
                 for name in "abc":
                     one = sup.start_soon(trio.sleep_forever, name=name)
-                    getattr(one, moment)(lambda *_: leave())
+                    getattr(one, moment)(leave)
                 await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.deadline = trio.current_time() + 10
     assert closed
@@ -156,4 +159,4 @@ async def test_an_async_callback_is_refused(autojump_clock: trio.testing.MockClo
         with pytest.raises(TypeError, match="on_exit takes"):
             sup.children["a"].on_exit(hear)
         with pytest.raises(TypeError, match="on_gone takes"):
-            sup.children["a"].on_gone(None)  # type: ignore[arg-type]
+            sup.children["a"].on_gone(None)  # type: ignore[arg-type]  # refused

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
@@ -12,7 +11,6 @@ import trio.testing
 
 from trio_foundation.supervision import (
     ChildStartFailed,
-    Supervisor,
     SupervisorClosed,
     child,
     cleanup_scope,
@@ -22,14 +20,15 @@ from trio_foundation.supervision import (
     subtree,
 )
 
+from ._openers import BOTH, OpenAny
+
 Clock = trio.testing.MockClock
-BOTH = pytest.mark.parametrize("open_any", [open_supervisor, open_dynamic_supervisor])
 
 
 @BOTH
 @pytest.mark.parametrize("deadline", [1.0, 2.0, 3.0])
 async def test_a_start_is_all_or_nothing_when_its_deadline_meets_readiness(
-    open_any: object, deadline: float, autojump_clock: Clock
+    open_any: OpenAny, deadline: float, autojump_clock: Clock
 ) -> None:
     async def serve(*, task_status: trio.TaskStatus[int]) -> None:
         await trio.sleep(2)
@@ -37,7 +36,7 @@ async def test_a_start_is_all_or_nothing_when_its_deadline_meets_readiness(
         await trio.sleep_forever()
 
     for _ in range(30):
-        async with open_any() as sup:  # type: ignore[operator]
+        async with open_any() as sup:
             one = None
             with trio.move_on_after(deadline) as scope:
                 one = await sup.start(serve)
@@ -48,7 +47,7 @@ async def test_a_start_is_all_or_nothing_when_its_deadline_meets_readiness(
 
 @BOTH
 async def test_a_cancelled_start_joins_a_child_that_absorbs_cancellation(
-    open_any: object, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def absorb(*, task_status: trio.TaskStatus[int]) -> None:
         with trio.CancelScope(shield=True):
@@ -57,7 +56,7 @@ async def test_a_cancelled_start_joins_a_child_that_absorbs_cancellation(
             finally:
                 task_status.started(1)
 
-    async with open_any() as sup:  # type: ignore[operator]
+    async with open_any() as sup:
         with trio.move_on_after(1) as scope:
             await sup.start(absorb)
         assert scope.cancelled_caught
@@ -67,7 +66,7 @@ async def test_a_cancelled_start_joins_a_child_that_absorbs_cancellation(
 
 @BOTH
 async def test_a_cancelled_start_gives_its_child_one_grace_from_then_on(
-    open_any: object, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def clean_up_for_ever(*, task_status: trio.TaskStatus[int]) -> None:
         try:
@@ -76,7 +75,7 @@ async def test_a_cancelled_start_gives_its_child_one_grace_from_then_on(
             with cleanup_scope():
                 await trio.sleep_forever()
 
-    async with open_any() as sup:  # type: ignore[operator]
+    async with open_any() as sup:
         with trio.move_on_after(1):
             await sup.start(clean_up_for_ever, grace=4.0)
         assert trio.current_time() == 5
@@ -101,10 +100,10 @@ async def test_a_stop_that_waits_for_its_turn_goes_on_when_its_caller_is_cancell
 @BOTH
 @pytest.mark.parametrize("grace", [0.0, 2.0])
 async def test_a_child_that_stops_itself_is_cancelled_there(
-    open_any: object, grace: float, autojump_clock: Clock
+    open_any: OpenAny, grace: float, autojump_clock: Clock
 ) -> None:
     cancelled = False
-    async with open_any() as sup:  # type: ignore[operator]
+    async with open_any() as sup:
 
         async def stop_itself() -> None:
             nonlocal cancelled
@@ -143,9 +142,9 @@ async def test_a_child_that_gives_orders_while_it_is_waited_for_is_told_at_once(
         assert "would wait for ever" in str(exit.error)
 
 
-@pytest.mark.parametrize("open_any", [open_supervisor, open_dynamic_supervisor])
+@BOTH
 async def test_a_child_that_stops_itself_under_a_shield_is_cancelled_when_it_leaves_it(
-    open_any: Callable[[], AbstractAsyncContextManager[Supervisor]], autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def stop_myself() -> None:
         with trio.CancelScope(shield=True):
@@ -179,7 +178,7 @@ async def test_orders_to_the_own_supervisor_before_readiness_are_refused(
     autojump_clock: Clock,
 ) -> None:
     for open_any in (open_supervisor, open_dynamic_supervisor):
-        async with open_any() as sup:  # type: ignore[operator]
+        async with open_any() as sup:
 
             async def early(*, task_status: trio.TaskStatus[None]) -> None:
                 await sup.start(trio.sleep_forever)
@@ -214,9 +213,11 @@ async def test_waiting_orders_are_refused_when_the_supervisor_ends(autojump_cloc
     async with trio.open_nursery() as nursery:
         async with open_supervisor([child(trio.sleep_forever, name="a")]) as sup:
 
-            async def order(name: str, verb: object, *args: object) -> None:
+            async def order(
+                name: str, verb: Callable[..., Awaitable[object]], *args: object
+            ) -> None:
                 with pytest.raises(SupervisorClosed):
-                    await verb(*args)  # type: ignore[operator]
+                    await verb(*args)
                 refused.append(name)
 
             nursery.start_soon(order, "start", sup.start, never)

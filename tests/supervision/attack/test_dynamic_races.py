@@ -7,11 +7,14 @@ import trio
 import trio.testing
 
 from trio_foundation.supervision import (
+    ChildStartFailed,
+    Exit,
     Liveness,
     cleanup_scope,
     open_dynamic_supervisor,
-    open_supervisor,
 )
+
+from ._openers import BOTH, OpenAny
 
 Clock = trio.testing.MockClock
 
@@ -28,16 +31,17 @@ async def clean_up_slowly_unready(*, task_status: trio.TaskStatus[None]) -> None
     await clean_up_slowly()
 
 
-@pytest.mark.parametrize("open_any", [open_supervisor, open_dynamic_supervisor])
+@BOTH
 async def test_a_child_stopped_while_it_ends_as_unresponsive_stays_stopped(
-    open_any: object, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
-    async with open_any() as sup:  # type: ignore[operator]
+    async with open_any() as sup:
         mute = sup.start_soon(
             clean_up_slowly, name="mute", restart="permanent", liveness=Liveness(every=1, misses=1)
         )
         await trio.sleep(2)  # cancelled at 1 for its silence, it cleans up until 3
         assert mute.state == "stopping"
+        exit: Exit | None = None
         with trio.move_on_after(4) as scope:
             exit = await sup.stop_child("mute")
         assert not scope.cancelled_caught
@@ -86,8 +90,6 @@ async def test_concurrent_stops_of_one_child_are_all_answered(autojump_clock: Cl
 
 
 async def test_a_start_and_a_stop_of_the_same_child_both_come_back(autojump_clock: Clock) -> None:
-    from trio_foundation.supervision import ChildStartFailed
-
     async with open_dynamic_supervisor() as sup, trio.open_nursery() as nursery:
         failed = trio.Event()
 

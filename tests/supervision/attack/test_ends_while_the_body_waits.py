@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import trio
 import trio.testing
@@ -12,11 +10,11 @@ from trio_foundation.supervision import (
     RestartLimitReached,
     cleanup_scope,
     open_dynamic_supervisor,
-    open_supervisor,
 )
 
+from ._openers import BOTH, AnySupervisor, OpenAny
+
 Clock = trio.testing.MockClock
-BOTH = pytest.mark.parametrize("open_any", [open_supervisor, open_dynamic_supervisor])
 
 
 async def never_ready(*, task_status: trio.TaskStatus[None]) -> None:
@@ -31,20 +29,20 @@ async def slow_to_stop() -> None:
             await trio.sleep(2)
 
 
-async def shut_down(sup: Any) -> None:
+async def shut_down(sup: AnySupervisor) -> None:
     await trio.sleep(1)
     sup.shutdown()
     await trio.sleep_forever()
 
 
-async def crash_at_one(sup: Any) -> None:
+async def crash_at_one(sup: AnySupervisor) -> None:
     await trio.sleep(1)
     raise ValueError
 
 
 @BOTH
 async def test_a_fatal_error_of_a_child_that_the_body_starts(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def fatal(*, task_status: trio.TaskStatus[None]) -> None:
         await trio.sleep(1)
@@ -57,7 +55,7 @@ async def test_a_fatal_error_of_a_child_that_the_body_starts(
 
 @BOTH
 async def test_a_shutdown_while_the_body_starts_a_child(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async with open_any() as sup:
         await sup.start(shut_down, sup)
@@ -73,7 +71,7 @@ async def test_a_failure_while_the_body_starts_a_child(autojump_clock: Clock) ->
 
 @BOTH
 async def test_a_shutdown_while_the_body_stops_a_child_within_a_shield(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async with open_any() as sup:
         await sup.start(shut_down, sup)
@@ -85,7 +83,7 @@ async def test_a_shutdown_while_the_body_stops_a_child_within_a_shield(
 
 @BOTH
 async def test_the_body_may_wait_for_an_exit_in_its_cleanup(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     finish = trio.Event()
 
@@ -105,7 +103,7 @@ async def test_the_body_may_wait_for_an_exit_in_its_cleanup(
 
 @BOTH
 async def test_the_body_may_wait_for_an_exit_in_its_cleanup_from_its_start_on(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def crash_at_three() -> None:
         await trio.sleep(3)
@@ -121,7 +119,7 @@ async def test_the_body_may_wait_for_an_exit_in_its_cleanup_from_its_start_on(
 
 @BOTH
 async def test_a_start_that_fails_while_the_supervisor_ends_comes_back(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     async def fail_at_two(*, task_status: trio.TaskStatus[None]) -> None:
         with trio.CancelScope(shield=True):
@@ -135,7 +133,7 @@ async def test_a_start_that_fails_while_the_supervisor_ends_comes_back(
 
 @BOTH
 async def test_a_child_may_wait_for_the_exit_of_another_while_the_supervisor_ends(
-    open_any: Any, autojump_clock: Clock
+    open_any: OpenAny, autojump_clock: Clock
 ) -> None:
     told: list[str] = []
     async with open_any() as sup:

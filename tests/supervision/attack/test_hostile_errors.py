@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -42,7 +43,7 @@ class CagyError(Exception):
     """Does not tell its causes."""
 
     @property
-    def __cause__(self) -> NoReturn:  # type: ignore[override]
+    def __cause__(self) -> NoReturn:  # type: ignore[override, mutable-override]
         raise ValueError("do not ask")
 
 
@@ -51,16 +52,20 @@ class DeepError(Exception):
         return str(self)  # RecursionError
 
 
+def group_of(error: BaseException) -> BaseException:
+    return BaseExceptionGroup("deeper", [error])
+
+
 def deep_group() -> BaseException:
     error: BaseException = ValueError("deep")
     for _ in range(3000):
-        error = BaseExceptionGroup("deeper", [error])
+        error = group_of(error)
     return error
 
 
 SINGLETON = ValueError("always the same object")
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[], Exception]] = {
     "frozen": lambda: FrozenError(1),
     "silent": lambda: SilentError("x"),
     "unhashable": lambda: UnhashableError("x"),
@@ -130,7 +135,7 @@ class Proxy:
         raise ConnectionError(f"the other side is gone: {name}")
 
     async def run(self) -> None:
-        mispelled  # type: ignore[name-defined]  # noqa: B018, F821
+        misspelled  # type: ignore[name-defined]  # noqa: B018, F821
 
 
 async def test_a_slip_of_the_pen_in_a_proxy_is_a_crash_like_any_other(

@@ -104,9 +104,11 @@ async def test_an_outer_cancel_in_the_middle_of_a_group_restart_stops_in_order(
         lasting(ended, "c"),
         lasting(ended, "d"),
     ]
+    opened: list[Supervisor] = []
     with trio.move_on_after(1.5) as scope:
         async with open_supervisor(children, strategy="one_for_all") as sup:
+            opened.append(sup)
             await trio.sleep_forever()
     assert scope.cancelled_caught
     assert ended == {"d": 2.0, "c": 3.0, "a": 4.0}
-    assert sup.children["b"].incarnation == 1
+    assert opened[0].children["b"].incarnation == 1

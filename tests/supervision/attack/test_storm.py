@@ -17,6 +17,7 @@ from trio_foundation.supervision import (
     ChildStartFailed,
     IgnoreChild,
     Liveness,
+    Restart,
     ShutdownChild,
     Supervisor,
     SupervisorClosed,
@@ -66,7 +67,8 @@ class Storm:
 
     def spec(self, depth: int = 0) -> ChildSpec:
         dice = self.random
-        restart = dice.choice(["permanent", "transient", "temporary"])
+        restarts: list[Restart] = ["permanent", "transient", "temporary"]
+        restart = dice.choice(restarts)
         if depth < 2 and dice.random() < 0.3:
             if dice.random() < 0.3:
                 return dynamic_subtree(name=f"d{dice.random()}", restart=restart)
