@@ -21,16 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks for."""
     asked = parser().parse_args(arguments)
     plan = Plan(smoke=asked.smoke, asked_rounds=asked.rounds)
+    benchmarks = list(chosen(asked.rooms or ROOMS))
     machine = Machine.here()
     print(machine)
     findings: dict[str, Finding] = {}
-    for room, benchmark in chosen(asked.rooms or ROOMS):
+    for room, benchmark in benchmarks:
         begun = time.perf_counter()
         finding = findings[f"{room}.{benchmark.__name__}"] = benchmark(plan)
         print("", *described(finding, time.perf_counter() - begun), sep="\n")
-    print("", *table(findings.values()), sep="\n")
     if plan.smoke:
-        print("\nThis was a smoke run: it all runs, and its numbers mean nothing.")
+        print("\nIt all runs. This was a smoke run: its numbers mean nothing.")
+    else:
+        print("", *table(findings.values()), sep="\n")
     if asked.json is not None:
         write(asked.json, plan, machine, findings)
 

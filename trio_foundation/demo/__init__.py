@@ -39,14 +39,14 @@ def main(argv: Sequence[str]) -> int:
         2
     """
     try:
-        work = parse(argv)
+        work = _parse(argv)
     except SystemExit as ended:  # argparse has said what is wrong, or the help
         return int(ended.code or 0)
     say(f"Counting the identifiers under {work.root}")
     say(f"(files: {len(work.files):,}; workers: {work.workers}; crash rate: {work.crash_rate:g})")
     code, verdict = 130, "none, since you interrupted it"
     log = logging.getLogger("trio_foundation.supervision")
-    log.addFilter(is_news)
+    log.addFilter(_is_news)
     try:
         trio.run(run_tree, work, report)
         plainly = count_serially(follow([work.root / path for path in work.files]))
@@ -59,18 +59,18 @@ def main(argv: Sequence[str]) -> int:
     except SupervisorFailed as failure:
         code, verdict = 1, f"none, since the tree gave up: {failure}"
     finally:
-        log.removeFilter(is_news)
+        log.removeFilter(_is_news)
     summarize(work, verdict)
     return code
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def _is_news(record: logging.LogRecord) -> bool:
     """Keep out of the log what is no news: the crashes of the demo's own making."""
     exit = getattr(record, "exit", None)
     return not (isinstance(exit, Exit) and isinstance(exit.error, Crash))
 
 
-def parse(argv: Sequence[str]) -> Work:
+def _parse(argv: Sequence[str]) -> Work:
     """Return the work that the arguments ask for."""
     about = "Count identifiers under supervision, with crashes, and compare with a plain loop."
     parser = argparse.ArgumentParser("python -m trio_foundation demo", description=about)
