@@ -134,6 +134,7 @@ def growth(plan: Plan) -> Finding:
     )
     ours, bare = quotient(ours_many, ours_few), quotient(bare_many, bare_few)
     figure, readings = compare(ours, bare)
+    del readings["ratio of bests"]  # the smallest of such quotients are accidents
     readings |= {
         f"ours with {few:,}, us a child": ours_few.median,
         f"ours with {many:,}, us a child": ours_many.median,

@@ -14,7 +14,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_foundation.supervision import (
     ChildStartFailed,
     Exit,
-    ExitReason,
     RestartLimitReached,
     child,
     cleanup_scope,
@@ -266,11 +265,26 @@ async def test_an_outer_cancellation_does_not_hide_a_failure(autojump_clock: Moc
     # Rule R4: the error goes on, the Cancelled does not.
     _, (a, b) = puppets("ab")
     a.cleanup = 5.0
-    with pytest.raises(RestartLimitReached):
+    with pytest.raises(RestartLimitReached) as caught:
         with trio.move_on_after(1.0):
             async with open_supervisor(specs(a, b), max_restarts=0):
                 b.crash()
                 await trio.sleep_forever()
+    assert caught.value.body_error is None
+
+
+async def test_a_failure_keeps_no_cancellation_of_the_body() -> None:
+    # Rule R4: the body is cancelled by its supervisor first, and from outside as it unwinds.
+    puppet = Puppet()
+    with pytest.raises(RestartLimitReached) as caught:
+        with trio.CancelScope() as scope:
+            async with open_supervisor([puppet.spec()], max_restarts=0):
+                puppet.crash()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    scope.cancel()
+    assert caught.value.body_error is None
 
 
 async def test_an_outer_cancellation_does_not_hide_an_error_of_the_body(
@@ -422,30 +436,32 @@ async def test_no_task_outlives_the_block() -> None:
     assert len(below(root)) == before
 
 
-@pytest.mark.parametrize("how", ["cancelled", "shut down", "failed"])
-async def test_supervise_is_the_same_block_with_nothing_in_it(how: str) -> None:
+async def test_supervise_ends_when_it_is_cancelled() -> None:
     diary, (a,) = puppets("a")
-    endings: list[ExitReason | str] = []
-
-    async def run() -> None:
-        with trio.CancelScope() as scope:
-            scopes.append(scope)
-            try:
-                await supervise(specs(a), name="app", max_restarts=0)
-            except RestartLimitReached as failure:
-                endings.append(failure.supervisor)
-                return
-        endings.append("cancelled" if scope.cancelled_caught else "returned")
-
-    scopes: list[trio.CancelScope] = []
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        await wait_all_tasks_blocked()
-        if how == "cancelled":
-            scopes[0].cancel()
-        elif how == "failed":
-            a.crash()
-        else:
-            nursery.cancel_scope.cancel()
-    assert endings == ([] if how == "shut down" else [{"failed": "app"}.get(how, how)])
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervise, specs(a))
+            scope.cancel()
+    assert scope.cancelled_caught
     assert diary.take() == ["+a", "-a"]
+
+
+async def test_supervise_ends_when_it_is_shut_down() -> None:
+    diary, (a,) = puppets("a")
+    async with trio.open_nursery() as nursery:
+        sup = await nursery.start(supervise, specs(a))
+        sup.shutdown()
+    assert diary.take() == ["+a", "-a"]
+
+
+async def test_supervise_raises_the_failure_of_its_supervisor() -> None:
+    puppet = Puppet()
+    with pytest.raises(RestartLimitReached, match="supervisor 'app' gave up"):
+        async with open_supervisor([child(fail_soon, puppet)]):
+            await supervise([puppet.spec()], name="app", max_restarts=0)
+
+
+async def fail_soon(puppet: Puppet) -> None:
+    await wait_all_tasks_blocked()
+    puppet.crash()
+    await trio.sleep_forever()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -127,7 +129,27 @@ async def test_the_status_is_whatever_the_child_wants_to_show() -> None:
         assert sup.snapshot().children[0].status == {"files": 3}
 
 
-async def test_two_runs_share_nothing() -> None:
-    # Rule R36: what a first run left behind is not seen by this one.
-    with pytest.raises(RuntimeError):
-        current_child()
+def test_a_run_knows_nothing_of_the_one_before_it() -> None:
+    # Rule R36.
+    async def main() -> str:
+        with pytest.raises(RuntimeError):
+            current_child()
+        async with open_supervisor(name="same"):
+            return trio.lowlevel.current_task().name
+
+    assert trio.run(main) == trio.run(main)
+
+
+@pytest.mark.realtime
+def test_two_runs_at_once_share_nothing() -> None:
+    # Rule R36.
+    async def main() -> list[str]:
+        async with open_supervisor(name="same") as sup:
+            sup.start_soon(trio.sleep_forever)
+            for _ in range(100):
+                await trio.lowlevel.checkpoint()
+            return list(sup.children)
+
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(trio.run, main) for _ in range(2)]
+    assert [run.result() for run in runs] == [["sleep_forever"]] * 2

@@ -187,6 +187,20 @@ async def test_a_restart_says_which_incarnation_comes_and_when(autojump_clock: M
             )
 
 
+async def test_a_restart_that_the_end_cuts_short_is_not_told_as_one_more(
+    autojump_clock: MockClock,
+) -> None:
+    puppet = Puppet()
+    with hearing() as heard:
+        async with open_supervisor([puppet.spec()]) as sup:
+            puppet.takes = 60.0
+            puppet.crash()
+            await wait_all_tasks_blocked()
+            heard.clear()
+            sup.shutdown()
+    assert told(heard) == ["ChildStopping a", "ChildExited a", "SupervisorStopped supervisor"]
+
+
 @pytest.mark.parametrize(
     ("how", "cause"),
     [

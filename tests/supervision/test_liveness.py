@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pytest
@@ -182,6 +183,20 @@ async def test_a_beat_costs_nothing_where_nobody_asks_for_it() -> None:
         await sup.stop_child("a")
         sup.children["a"].beat()
         assert sup.children["a"].state == "stopped"
+
+
+async def test_the_time_of_a_child_that_has_ended_wakes_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    puppet = Puppet()
+    liveness = Liveness(every=1e6)
+    async with open_supervisor() as sup:
+        await sup.start_child(puppet.spec(restart="transient", liveness=liveness))
+        with pytest.raises(ChildStartFailed):
+            await sup.start(Puppet(refusals=[Crash("once")]).run, ready_within=1e6)
+        puppet.finish()
+        await wait_all_tasks_blocked()
+        assert trio.lowlevel.current_statistics().seconds_to_next_deadline == math.inf
 
 
 async def test_a_crash_loop_of_a_sibling_does_not_hide_the_silence(

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import attrs
 import pytest
 import trio
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_foundation.supervision import (
@@ -331,6 +331,7 @@ def made_significant(plans: dict[str, Plan]) -> dict[str, Plan]:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
+@settings(max_examples=2 * settings().max_examples)
 @given(
     plans=FAMILIES,
     max_restarts=st.integers(0, 6),

@@ -245,15 +245,22 @@ async def test_orders_are_done_in_the_order_they_were_given(autojump_clock: Mock
     assert diary.lines[1:4] == [(2.0, "-a"), (2.0, "+b"), (5.0, "+c")]
 
 
-async def test_a_child_stopped_before_its_turn_is_never_started() -> None:
-    diary, (a,) = puppets("a")
+@pytest.mark.parametrize("verbs", [["stop_child"], ["stop_child", "restart_child"]], ids=" ".join)
+async def test_orders_may_overtake_the_first_start_of_a_child(
+    verbs: list[str], autojump_clock: MockClock
+) -> None:
+    diary, (a, b) = puppets("ab")
+    b.takes = 5.0
     async with open_supervisor() as sup, trio.open_nursery() as nursery:
-        await sup.start(rest)
-        nursery.start_soon(sup.stop_child, "a")
-        worker = sup.start_soon(a.run, name="a")
+        sup.start_soon(b.run, name="b")
+        for verb in verbs:
+            await wait_all_tasks_blocked()
+            nursery.start_soon(getattr(sup, verb), "a")
         await wait_all_tasks_blocked()
-        assert worker.state == "stopped"
-    assert diary.take() in ([], ["+a", "-a"])
+        worker = sup.start_soon(a.run, name="a")  # the orders for it are in the queue already
+        await trio.sleep(10.0)
+        assert diary.take() == ["+b", "+a"][: len(verbs)]
+        assert worker.state == ("stopped" if len(verbs) == 1 else "running")
 
 
 # Orders that would wait for ever

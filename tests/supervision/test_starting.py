@@ -342,7 +342,9 @@ async def test_a_child_that_was_stopped_will_not_be_ready() -> None:
             await sup.children["rest"].wait_ready()
 
 
-async def test_a_child_whose_turn_never_came_fails_those_who_wait() -> None:
+async def test_a_child_whose_turn_never_came_fails_those_who_wait(
+    autojump_clock: MockClock,
+) -> None:
     diary, (a, b) = puppets("ab")
     a.takes = 60.0
     async with open_supervisor() as sup:

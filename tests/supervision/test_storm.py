@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any, get_args
 
@@ -18,22 +18,26 @@ import attrs
 import pytest
 import trio
 from hypothesis import given, settings, strategies as st
+from trio import TrioInternalError
 from trio.testing import MockClock
 
 from trio_foundation import Backoff
 from trio_foundation.supervision import (
+    ChildEvent,
     ChildExists,
     ChildNotFound,
     ChildRunning,
     ChildSpec,
     ChildStarted,
     ChildStartFailed,
+    ChildStopping,
     IgnoreChild,
     Liveness,
     Restart,
     RestartLimitReached,
     ShutdownChild,
     Strategy,
+    SupervisionEvent,
     SupervisorClosed,
     TooManyChildren,
     child,
@@ -82,31 +86,48 @@ class Storm:
 
     rng: Random
     max_restarts: int = ENDLESS
+    is_dynamic: bool = False
     fatal: BaseException | None = None
     """What one of the children raises in the end, if any does."""
     alive: Counter[str] = attrs.field(factory=Counter[str])
     restarts: int = 0
     is_leaving: bool = False
     late_starts: list[str] = attrs.field(factory=list[str])
+    busy_with: str | None = None
+    """The child that the supervisor starts or stops, if it has to do so one at a time."""
+    overlaps: list[SupervisionEvent] = attrs.field(factory=list[SupervisionEvent])
 
     # The children
 
     async def chaos(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Live one incarnation: be ready or not, and end in some way or other."""
+        with self.being_alive():
+            try:
+                await self.pause()
+                self.refuse()
+                task_status.started()
+                if self.rng.random() < 0.3:
+                    stop_requested()
+                await self.rng.choice([self.pause, self.work_in_tasks, self.work_to_a_deadline])()
+                self.fall()
+            finally:
+                with cleanup_scope():
+                    await self.pause()
+
+    async def squall(self) -> None:
+        """Live one incarnation: be ready at once, and crash soon."""
+        with self.being_alive():
+            await trio.sleep(self.rng.choice([0.05, 0.1, 0.5]))
+            raise Crash("as always")
+
+    @contextmanager
+    def being_alive(self) -> Generator[None]:
         name = f"{current_child().spec.name} of {id(current_child())}"
         self.alive[name] += 1
         assert self.alive[name] == 1, "two incarnations of one child at once"
         try:
-            await self.pause()
-            self.refuse()
-            task_status.started()
-            if self.rng.random() < 0.3:
-                stop_requested()
-            await self.rng.choice([self.pause, self.work_in_tasks, self.work_to_a_deadline])()
-            self.fall()
+            yield
         finally:
-            with cleanup_scope():
-                await self.pause()
             self.alive[name] -= 1
 
     async def pause(self) -> None:
@@ -208,10 +229,23 @@ class Storm:
                 await self.pause()
             self.is_leaving = True
 
-    def note_start(self, event: ChildStarted) -> None:
-        self.restarts += event.incarnation > 1
-        if self.is_leaving and event.supervisor == "storm":
-            self.late_starts.append(event.child)
+    def note(self, event: ChildEvent) -> None:
+        """Look for starts after the end, and for two starts or stops at once."""
+        if isinstance(event, ChildStarted):
+            self.restarts += event.incarnation > 1
+            if self.is_leaving and event.supervisor == "storm":
+                self.late_starts.append(event.child)
+        if event.supervisor != "storm" or self.is_dynamic:
+            return
+        if isinstance(event, ChildStarted) or (
+            isinstance(event, ChildStopping)
+            and not event.cause.startswith(("no beat", "not ready"))
+        ):
+            if self.busy_with not in {None, event.child}:
+                self.overlaps.append(event)
+            self.busy_with = event.child
+        elif self.busy_with == event.child and not isinstance(event, ChildStopping):
+            self.busy_with = None
 
     async def run(self, deadline: float) -> BaseException | str:
         """Let it rage, and return how the block was left."""
@@ -219,7 +253,7 @@ class Storm:
         sup: Any = None
         left: BaseException | str = "ended"
         try:
-            with trio.move_on_after(deadline) as scope, subscribe(self.note_start, ChildStarted):
+            with trio.move_on_after(deadline) as scope, subscribe(self.note, ChildEvent):
                 async with self.opened() as sup:
                     await self.rage(sup)
             left = "cancelled" if scope.cancelled_caught else "ended"
@@ -229,10 +263,10 @@ class Storm:
         return left
 
     def opened(self) -> Any:
-        if self.rng.random() < 0.3:
+        if self.is_dynamic:
             return open_dynamic_supervisor(name="storm", max_restarts=self.max_restarts)
         return open_supervisor(
-            [self.calm() for _ in range(self.rng.randrange(3))],
+            [self.rng.choice([self.calm(), child(self.squall)]) for _ in range(4)],
             name="storm",
             strategy=self.rng.choice(get_args(Strategy)),
             max_restarts=self.max_restarts,
@@ -243,6 +277,7 @@ class Storm:
         assert +self.alive == Counter()
         assert tasks() == before
         assert self.late_starts == []
+        assert self.overlaps == []
         if sup is not None:
             assert sup.count_children().active == 0
             assert {one.state for one in sup.children.values()} <= {"stopped", "ignored"}
@@ -266,30 +301,38 @@ def outcome_of(storm: Storm) -> BaseException | str:
 @many_storms
 @given(SEEDS)
 def test_a_storm_that_a_deadline_cuts_off_leaves_nothing_but_the_cancellation(seed: int) -> None:
-    # Rules R5, R7, R26 and R34.
+    # Rules R5, R7, R9, R26 and R34.
     assert outcome_of(Storm(Random(seed))) == "cancelled"
 
 
-@given(SEEDS, st.integers(0, 3))
-def test_a_storm_that_passes_its_limit_fails_or_is_cancelled(seed: int, max_restarts: int) -> None:
+@given(SEEDS)
+def test_so_does_a_storm_of_children_that_come_and_go(seed: int) -> None:
+    assert outcome_of(Storm(Random(seed), is_dynamic=True)) == "cancelled"
+
+
+@given(SEEDS, st.booleans(), st.integers(0, 3))
+def test_a_storm_that_passes_its_limit_fails_or_is_cancelled(
+    seed: int, is_dynamic: bool, max_restarts: int
+) -> None:
     # Rule R16.
-    left = outcome_of(Storm(Random(seed), max_restarts))
+    left = outcome_of(Storm(Random(seed), max_restarts, is_dynamic))
     assert left == "cancelled" or isinstance(left, RestartLimitReached)
 
 
-@given(SEEDS, st.sampled_from([KeyboardInterrupt, SystemExit, trio.TrioInternalError]))
+@given(SEEDS, st.booleans(), st.sampled_from([KeyboardInterrupt, SystemExit, TrioInternalError]))
 def test_a_storm_with_an_interrupt_leaves_it_bare_or_is_cancelled(
-    seed: int, kind: type[BaseException]
+    seed: int, is_dynamic: bool, kind: type[BaseException]
 ) -> None:
     # Rules R13 and R16.
     fatal = kind("from a child")
-    left = outcome_of(Storm(Random(seed), fatal=fatal))
+    left = outcome_of(Storm(Random(seed), is_dynamic=is_dynamic, fatal=fatal))
     assert left in ("cancelled", fatal)
 
 
-def test_storms_are_storms() -> None:
+@pytest.mark.parametrize("is_dynamic", [False, True], ids=["static", "dynamic"])
+def test_storms_are_storms(is_dynamic: bool) -> None:
     # Or else the tests above would pass for want of wind.
-    storms = [Storm(Random(seed)) for seed in range(20)]
+    storms = [Storm(Random(seed), is_dynamic=is_dynamic) for seed in range(20)]
     for storm in storms:
         assert outcome_of(storm) == "cancelled"
     assert sum(storm.restarts for storm in storms) > 150

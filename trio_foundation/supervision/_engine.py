@@ -263,6 +263,7 @@ class Engine(ABC):
 
     def set_timer(self, run: Incarnation, due: float) -> None:
         """Let *run* be told at that time, in seconds, instead of any time set before."""
+        run.timed = True
         self.sleeper.set_timer(run, due)
 
     def note_ready(self, run: Incarnation) -> None:
@@ -352,9 +353,7 @@ class Engine(ABC):
         if wanted(ChildStarted):
             started = ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number)
             tell(started, self.interrupt)
-        # Trio copies the context that start_soon is called in, so this copy is only there
-        # to tell the child who it is.
-        entry.context.copy().run(_launch, self._nursery, run)
+        entry.context.run(_launch, self._nursery, run)
         if not entry.spec.takes_task_status:
             run.be_ready(now)
         elif entry.spec.ready_within != math.inf:
@@ -445,5 +444,8 @@ class Engine(ABC):
 
 
 def _launch(nursery: trio.Nursery, run: Incarnation) -> None:
-    CURRENT.set(run)
+    # Trio gives the task a copy of the context that it is started in. Only that copy is to
+    # say who the child is: the captured one would keep the incarnation alive.
+    before = CURRENT.set(run)
     nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
+    CURRENT.reset(before)

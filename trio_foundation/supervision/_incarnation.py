@@ -12,6 +12,7 @@ import inspect
 import math
 import weakref
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import Protocol, final
 
 import attrs
@@ -88,6 +89,8 @@ class Incarnation:
     asked_at: float | None = attrs.field(init=False, default=None)
     last_beat: float = attrs.field(init=False, default=0.0)
     nested: set[Nested] | None = attrs.field(init=False, default=None)
+    timed: bool = attrs.field(init=False, default=False)
+    """Whether it ever had a timer; most never do."""
     late: bool = attrs.field(init=False, default=False)
     _stop_event: trio.Event | None = attrs.field(init=False, default=None)
     _cleanups: list[weakref.ref[trio.CancelScope]] | None = attrs.field(init=False, default=None)
@@ -125,8 +128,9 @@ class Incarnation:
     def _finish(self, raised: BaseException | None) -> None:
         verdict = judge_run(self, raised)
         self.ended = True
-        self.keeper.set_timer(self, math.inf)
         entry = self.entry
+        if self.timed:
+            entry.keeper.set_timer(self, math.inf)
         exit = Exit(
             child=entry.name,
             incarnation=self.number,
@@ -201,7 +205,9 @@ class Incarnation:
         entry = self.entry
         entry.value = value
         liveness = entry.spec.liveness
-        self.keeper.set_timer(self, math.inf if liveness is None else now + liveness.patience)
+        if liveness is not None or self.timed:
+            due = math.inf if liveness is None else now + liveness.patience
+            self.keeper.set_timer(self, due)
         if wanted(ChildReady):
             self._emit(
                 ChildReady(
@@ -373,7 +379,7 @@ async def _call(run: Incarnation) -> None:
         if spec.takes_task_status
         else spec.async_fn(*spec.args)
     )
-    if not inspect.isawaitable(work):
+    if type(work) is not CoroutineType and not inspect.isawaitable(work):
         name = getattr(spec.async_fn, "__qualname__", repr(spec.async_fn))
         raise TypeError(f"a child must be an async function, but {name} returned {work!r}")
     await work

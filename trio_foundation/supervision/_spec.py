@@ -31,6 +31,8 @@ __all__ = ["ChildOptions", "ChildSpec", "Liveness", "child", "make_spec"]
 
 _RESTARTS = get_args(Restart)
 
+_GRACE = 5.0
+
 
 @final
 @attrs.frozen(kw_only=True)
@@ -129,7 +131,7 @@ class ChildSpec:
     restart: Restart = "permanent"
     """When it is started again."""
 
-    grace: float = 5.0
+    grace: float = _GRACE
     """How long it may take to stop when asked, and then to clean up, in seconds."""
 
     significant: bool = False
@@ -264,8 +266,8 @@ def make_spec(
             f"{', '.join(ChildOptions.__annotations__)}; bind keyword arguments of the function "
             "with functools.partial"
         )
-    wanted: dict[str, Any] = {"restart": restart, **options}
-    name = wanted.pop("name", None)
+    wanted: dict[str, Any] = {"restart": restart, **options} if options else {"restart": restart}
+    name = wanted.pop("name", None) if options else None
     function = _function_of(async_fn)
     default_name = name_of(function)
     return ChildSpec(
@@ -273,9 +275,14 @@ def make_spec(
         args=args,
         name=default_name if name is None else name,
         default_name=default_name if name is None else None,
-        kind="supervisor" if getattr(function, "is_supervisor", False) else "worker",
+        kind="supervisor" if is_supervisor(function) else "worker",
         **wanted,
     )
+
+
+def is_supervisor(function: Callable[..., object]) -> bool:
+    """Return whether it is our own `supervise`, which says so of itself."""
+    return isinstance(function, FunctionType) and hasattr(function, "is_supervisor")
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -292,9 +299,13 @@ def _function_of(async_fn: Callable[..., object]) -> Callable[..., object]:
 def _check_options(spec: ChildSpec) -> None:
     check_name("name", spec.name)
     check_choice("restart", spec.restart, _RESTARTS)
-    check_seconds("grace", spec.grace)
-    check_seconds("ready_within", spec.ready_within, above_zero=True)
-    check_bool("significant", spec.significant)
+    # Children are started by the thousand with what is the default, which is fine.
+    if spec.grace is not _GRACE:
+        check_seconds("grace", spec.grace)
+    if spec.ready_within is not math.inf:
+        check_seconds("ready_within", spec.ready_within, above_zero=True)
+    if spec.significant is not False:
+        check_bool("significant", spec.significant)
     check_choice("kind", spec.kind, ("worker", "supervisor"))
     if spec.significant and spec.restart == "permanent":
         raise ValueError(

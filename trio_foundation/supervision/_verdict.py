@@ -60,8 +60,13 @@ def judge(
     return Judgement("crashed", error)
 
 
+_RETURNED = Judgement("returned")
+
+
 def judge_run(run: Incarnation, raised: BaseException | None) -> Judgement:
     """Return what it means that *run* ended by raising *raised*, or returned if that is None."""
+    if raised is None and run.ending is None and run.ready_at is not None:
+        return _RETURNED
     spec = run.entry.spec
     verdict = judge(raised, run.ending, is_supervisor=spec.kind == "supervisor")
     if run.late:
