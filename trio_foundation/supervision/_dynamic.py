@@ -69,7 +69,7 @@ class DynamicEngine(Engine):
         if run.entry.request is not None or run.entry.stoppers is not None:
             self._let_go(run)
 
-    async def handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> None:
         """Do one thing; nothing here has to be waited for."""
         if isinstance(message, Incarnation):
             if message.entry.run is message:

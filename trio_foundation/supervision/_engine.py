@@ -15,7 +15,9 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Awaitable
 from contextvars import Context, copy_context
+from operator import attrgetter
 from typing import Literal, TypeAlias, final
 
 import attrs
@@ -66,8 +68,11 @@ class Engine(ABC):
     rng: random.Random | None = None
 
     book: Book = attrs.field(init=False, default=attrs.Factory(Book, takes_self=True))
+    entries: dict[str, Entry] = attrs.field(init=False)
+    """The children in the book."""
     budget: Budget = attrs.field(init=False)
-    _path: str = attrs.field(init=False, default="")
+    path: str = attrs.field(init=False, default=attrs.Factory(attrgetter("name"), takes_self=True))
+    """The names from the outermost supervisor to this one, once the block is open."""
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
@@ -97,16 +102,7 @@ class Engine(ABC):
     def __attrs_post_init__(self) -> None:
         window = RestartWindow(max_restarts=self.max_restarts, within=self.within)
         self.budget = Budget(window, self.rng)
-
-    @property
-    def path(self) -> str:
-        """The names from the outermost supervisor to this one: ``app/web``."""
-        return self._path or self.name
-
-    @property
-    def entries(self) -> dict[str, Entry]:
-        """The children in the book."""
-        return self.book.entries
+        self.entries = self.book.entries
 
     # The life of the loop
 
@@ -115,7 +111,6 @@ class Engine(ABC):
         """Start the loop in the nursery that will hold the children too."""
         self._nursery = nursery
         self.budget.open()
-        self._path = self.name
         self.parent = current_run()
         if self.parent is not None:
             self._join_tree(self.parent)
@@ -124,7 +119,7 @@ class Engine(ABC):
 
     def _join_tree(self, parent: Incarnation) -> None:
         above = f"{parent.entry.path}/{parent.entry.name}"
-        self._path = above if self.name == parent.entry.name else f"{above}/{self.name}"
+        self.path = above if self.name == parent.entry.name else f"{above}/{self.name}"
         if parent.nested is None:
             parent.nested = set()
         parent.nested.add(self)
@@ -142,8 +137,16 @@ class Engine(ABC):
                 if self.ending is None and wanted(SupervisorStarted):
                     tell(SupervisorStarted(supervisor=self.path), self.interrupt)
                 while (message := await self._next()) is not None:
-                    await self._do(message)
-                    del message  # or the last child to end would be kept until the next one
+                    self._is_busy = True
+                    if isinstance(message, Incarnation):
+                        # Those who wait for the exit run after this step, and see what
+                        # came of it.
+                        message.announce()
+                    work = self.handle(message)
+                    if work is not None:
+                        await work
+                    self._is_busy = False
+                    del message, work  # or the last child to end would be kept until the next
             except BaseException as error:  # noqa: BLE001  it goes on up, after the children
                 self.interrupt(error)
             self._is_busy = True
@@ -169,14 +172,6 @@ class Engine(ABC):
         if wanted(SupervisorStopped):
             reason = self.ending or "finished"
             tell(SupervisorStopped(supervisor=self.path, reason=reason), self.interrupt)
-
-    async def _do(self, message: Message) -> None:
-        self._is_busy = True
-        if isinstance(message, Incarnation):
-            # Those who wait for the exit run after this step, and see what came of it.
-            message.announce()
-        await self.handle(message)
-        self._is_busy = False
 
     async def _await_body(self) -> None:
         """Wait until the body has ended; its children serve it while it cleans up.
@@ -225,8 +220,8 @@ class Engine(ABC):
         """Start the first children, in order."""
 
     @abstractmethod
-    async def handle(self, message: Message) -> None:
-        """Do one thing."""
+    def handle(self, message: Message) -> Awaitable[None] | None:
+        """Do one thing; return what is left to wait for, if anything is."""
 
     @abstractmethod
     def cut_short(self) -> None:

@@ -259,23 +259,33 @@ def make_spec(
             f"write start_child({async_fn.name})"
         )
     check_async_fn(caller, async_fn, args)
-    unknown = options.keys() - ChildOptions.__annotations__.keys() if options else ()
+    function = _function_of(async_fn)
+    default_name = name_of(function)
+    kind: Literal["worker", "supervisor"] = "supervisor" if is_supervisor(function) else "worker"
+    if not options:
+        return ChildSpec(
+            async_fn=async_fn,
+            args=args,
+            name=default_name,
+            default_name=default_name,
+            kind=kind,
+            restart=restart,
+        )
+    unknown = options.keys() - ChildOptions.__annotations__.keys()
     if unknown:
         raise TypeError(
             f"{caller} has no option {', '.join(map(repr, sorted(unknown)))}; its options are "
             f"{', '.join(ChildOptions.__annotations__)}; bind keyword arguments of the function "
             "with functools.partial"
         )
-    wanted: dict[str, Any] = {"restart": restart, **options} if options else {"restart": restart}
-    name = wanted.pop("name", None) if options else None
-    function = _function_of(async_fn)
-    default_name = name_of(function)
+    wanted: dict[str, Any] = {"restart": restart, **options}
+    name = wanted.pop("name", None)
     return ChildSpec(
         async_fn=async_fn,
         args=args,
         name=default_name if name is None else name,
         default_name=default_name if name is None else None,
-        kind="supervisor" if is_supervisor(function) else "worker",
+        kind=kind,
         **wanted,
     )
 
