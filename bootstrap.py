@@ -131,4 +131,8 @@ def run(command: list[str], env: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command begins again.", file=sys.stderr)
+        sys.exit(130)

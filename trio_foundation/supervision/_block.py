@@ -24,13 +24,18 @@ HandleT = TypeVar("HandleT")
 
 
 @final
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Block(AbstractAsyncContextManager[HandleT]):
+    """What `open_supervisor` returns."""
+
     # A class rather than a generator: a KeyboardInterrupt between two lines of a generator's
     # machinery would leave the nursery open for ever, with children in it.
     _engine: Engine
     _handle: HandleT
     _nursery: AbstractAsyncContextManager[trio.Nursery] | None = None
+
+    def __repr__(self) -> str:
+        return f"<block of supervisor {self._engine.name!r}: write `async with`>"
 
     @enable_ki_protection
     async def __aenter__(self) -> HandleT:

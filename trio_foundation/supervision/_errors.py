@@ -75,8 +75,8 @@ class ChildStartFailed(SupervisorFailed):
 class RestartLimitReached(SupervisorFailed):
     """A supervisor gave up: its children failed more often than its limit allows.
 
-    The last crash is the ``__cause__``, and the text of its traceback is in a note. For an
-    outer supervisor the cause is the `RestartLimitReached` of the inner one.
+    The last crash is the ``__cause__``, if the child raised anything, and the text of its
+    traceback is in a note. For an outer supervisor the cause is the `RestartLimitReached` of the inner one.
 
     Example:
         >>> print(RestartLimitReached("app", "poll", 3, 5.0, ()))
@@ -117,10 +117,10 @@ class RestartLimitReached(SupervisorFailed):
 
     def __str__(self) -> str:
         is_orderly = bool(self.exits) and self.exits[-1].reason in {"returned", "shutdown"}
-        ended = "ended" if is_orderly else "failed"
+        ended = ("ended" if is_orderly else "failed") + (" again" if self.max_restarts else "")
         restarts = "1 restart" if self.max_restarts == 1 else f"{self.max_restarts} restarts"
         return (
-            f"supervisor {self.supervisor!r} gave up: child {self.child!r} {ended} again, and "
+            f"supervisor {self.supervisor!r} gave up: child {self.child!r} {ended}, and "
             f"the limit of {restarts} in {self.within:g} seconds is spent"
         )
 

@@ -65,7 +65,7 @@ class ChildReady(ChildEvent):
 
     name: ClassVar[str] = "foundation.supervision.child_ready"
 
-    after: float
+    after: float = attrs.field(repr="{:.4g}".format)
     """How long it took to be ready, in seconds."""
 
 
@@ -90,7 +90,7 @@ class ChildExited(ChildEvent):
     reason: ExitReason
     """In which way it ended."""
 
-    exit: Exit
+    exit: Exit = attrs.field(repr=str)
     """All that is known of the end."""
 
     @property
@@ -104,11 +104,15 @@ class ChildExited(ChildEvent):
 @final
 @attrs.frozen(kw_only=True)
 class ChildRestarting(ChildEvent):
-    """A child will be started again; its siblings with it, if the strategy says so."""
+    """A restart of a child is due after *delay*; its siblings come along by the strategy.
+
+    It is not made if the limit of the supervisor is spent by then, or if the supervisor
+    ends first.
+    """
 
     name: ClassVar[str] = "foundation.supervision.child_restarting"
 
-    delay: float
+    delay: float = attrs.field(repr="{:.4g}".format)
     """In how many seconds, by its backoff."""
 
     attempt: int
@@ -138,7 +142,7 @@ class ChildUnstopped(ChildEvent):
     name: ClassVar[str] = "foundation.supervision.child_unstopped"
     level: ClassVar[int] = logging.ERROR
 
-    after: float
+    after: float = attrs.field(repr="{:.4g}".format)
     """How long ago it was cancelled, in seconds."""
 
     stack: str

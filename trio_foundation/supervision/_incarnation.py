@@ -114,7 +114,7 @@ class Incarnation:
             with self.scope:
                 await _call(self)
         except BaseException as error:  # noqa: BLE001  it becomes an exit
-            raised = error
+            raised = _less_ours(error)
         self.task = None
         try:
             self._finish(raised)
@@ -383,6 +383,14 @@ async def _call(run: Incarnation) -> None:
         name = getattr(spec.async_fn, "__qualname__", repr(spec.async_fn))
         raise TypeError(f"a child must be an async function, but {name} returned {work!r}")
     await work
+
+
+def _less_ours(error: BaseException) -> BaseException:
+    """Take the two frames of this file off the traceback of what a child raised."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    return error if traceback is None else BaseException.with_traceback(error, traceback)
 
 
 def _limit(scope: trio.CancelScope, deadline: float) -> None:

@@ -73,7 +73,7 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
     body ends, in whatever way, the children are stopped newest first, one after the other;
     they still run while the body cleans up.
 
-    Exactly one thing leaves the block. The body's own error, the same object, bare. Or, if
+    At most one thing leaves the block. The body's own error, the same object, bare. Or, if
     supervision failed, a `SupervisorFailed`, never in a group. Or a bare
     `KeyboardInterrupt`, `SystemExit` or `trio.TrioInternalError`, of the body or of a child:
     no child is restarted after one.
@@ -102,7 +102,7 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
         ChildStartFailed: On entering, if a child fails to start; those before it are
             stopped first, and nothing is tried again.
         RestartLimitReached: On leaving, if the supervisor gave up. It cancels the body; the
-            last crash is the ``__cause__``.
+            last crash is the ``__cause__``, if the child raised anything.
 
     Cancellation:
         On entering, the start is cut short and what has started is stopped. In the body, the
@@ -158,7 +158,8 @@ def open_dynamic_supervisor(
 
     Each stands alone (one_for_one). They start at once, beside one another, and at the end
     all are asked and cancelled together, each with its own *grace*. Nothing is kept of a
-    child that is gone. Otherwise it is as `open_supervisor`.
+    child that is gone; what its function returns is dropped, so send results through a
+    channel. Otherwise it is as `open_supervisor`.
 
     Args:
         name: What the supervisor is called, in errors, events and the names of its tasks.

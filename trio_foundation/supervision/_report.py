@@ -10,12 +10,14 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING, final
 
 import attrs
 import trio
 
 from ..telemetry import Event, emit, wanted
+from ._errors import SupervisorFailed
 from ._events import ChildUnstopped
 from ._exit import Exit
 
@@ -64,9 +66,13 @@ def say(
 
 
 def report_exit(supervisor: str, exit: Exit) -> None:
-    """Log an end that was no good end; an orderly shutdown is none of those."""
+    """Log an end that was no good end.
+
+    For the level above, a supervisor that gave up has shut down in good order; for whoever
+    reads the log it has not.
+    """
     extra = {"supervisor": supervisor, "child": exit.child, "exit": exit}
-    if exit.reason == "shutdown":
+    if exit.reason == "shutdown" and not isinstance(exit.error, SupervisorFailed):
         say(logging.INFO, "%s: %s", supervisor, exit, extra=extra)
     else:
         say(logging.WARNING, "%s: %s\n%s", supervisor, exit, _Traceback(exit), extra=extra)
@@ -75,10 +81,10 @@ def report_exit(supervisor: str, exit: Exit) -> None:
 def report_unstopped(run: Incarnation, after: float) -> None:
     """Log and emit that a child still runs, *after* seconds since it was cancelled."""
     entry = run.entry
-    stack = stack_of(run.task)
+    stack = stack_of(run.task).rstrip()
     say(
         logging.ERROR,
-        "%s: child %r (incarnation %d) still runs %.4g s after it was cancelled; it is here:\n%s",
+        "%s: child %r (incarnation %d) still runs %.3g s after it was cancelled; it is here:\n%s",
         entry.path,
         entry.name,
         run.number,
@@ -103,4 +109,10 @@ def stack_of(task: trio.lowlevel.Task | None) -> str:
     if task is None:
         return ""
     frames = list(task.iter_await_frames())
-    return "".join(traceback.StackSummary.extract(iter(frames)).format())
+    theirs = [(frame, line) for frame, line in frames if not _is_of_library(frame)]
+    return "".join(traceback.StackSummary.extract(iter(theirs or frames)).format())
+
+
+def _is_of_library(frame: FrameType) -> bool:
+    package, _, _ = str(frame.f_globals.get("__name__", "")).partition(".")
+    return package in {"trio", "trio_foundation"}

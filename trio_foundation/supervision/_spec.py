@@ -203,15 +203,16 @@ def child(  # noqa: PLR0913  a child has that many sides, and all but one are na
         ready_within: How long it may take to be ready, in seconds; after that the start has
             failed. It has no bearing on a function that is ready at once.
         backoff: How restarts are put off; without it they are made at once. A delay longer
-            than the supervisor's *within* never exhausts its limit, since an attempt is
-            dated when it is made.
+            than the supervisor's *within* never exhausts its limit (but for a limit of 0),
+            since an attempt is dated when it is made.
         liveness: How often it has to say that it is alive.
 
     Returns:
         The child, as data.
 
     Raises:
-        TypeError: If *async_fn* is no async function, for example a coroutine.
+        TypeError: If *async_fn* cannot be an async function, for example a coroutine. A plain
+            function is found out when it runs, since it may return something to await.
         ValueError: If an option makes no sense.
 
     Example:

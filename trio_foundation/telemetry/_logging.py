@@ -8,8 +8,9 @@ line for people, and the fields as attributes of the record for machines.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Self
+from typing import Self, TypeAlias, cast
 
 import attrs
 
@@ -31,6 +32,9 @@ def log_events(
     and fields. For machines, each field is an attribute of the record (through
     ``extra``), and ``event`` is the event's name. A field whose name the record
     needs for itself gets an underscore behind it: ``name_``.
+
+    What goes wrong in a supervisor is written to the logger ``trio_foundation.supervision``
+    without being asked for. To have it once, raise the level of that logger.
 
     Args:
         logger: Where to log; without it, the logger ``trio_foundation``.
@@ -75,8 +79,11 @@ class EventLogger:
         if shape is None:
             shape = self._shapes[type(event)] = Shape.of(type(event))
         extra = {key: getattr(event, field) for field, key in shape.keys}
-        shown = [getattr(event, field) for field in shape.shown]
+        shown = [write(getattr(event, field)) for field, write in shape.shown]
         self.logger.log(severity, shape.template, *shown, extra=extra | {"event": event.name})
+
+
+Write: TypeAlias = Callable[[object], str]
 
 
 @attrs.frozen
@@ -86,8 +93,8 @@ class Shape:
     template: str
     """The message of every such record, so that tools can group by it."""
 
-    shown: tuple[str, ...]
-    """The fields that are filled into it: those that the event's `repr` shows."""
+    shown: tuple[tuple[str, Write], ...]
+    """The fields that are filled into it, and how: as the event's `repr` shows them."""
 
     keys: tuple[tuple[str, str], ...]
     """Each field's name in the event and in the record."""
@@ -95,10 +102,14 @@ class Shape:
     @classmethod
     def of(cls, event_type: type[Event]) -> Self:
         fields = attrs.fields(event_type)
-        shown = tuple(field.name for field in fields if field.repr)
+        shown = tuple(
+            (field.name, cast("Write", field.repr) if callable(field.repr) else repr)
+            for field in fields
+            if field.repr
+        )
         name = event_type.name.replace("%", "%%")
         return cls(
-            template=" ".join([name, *(f"{field}=%r" for field in shown)]),
+            template=" ".join([name, *(f"{field}=%s" for field, _ in shown)]),
             shown=shown,
             keys=tuple((field.name, field.name + "_" * (field.name in TAKEN)) for field in fields),
         )
