@@ -242,7 +242,7 @@ async def test_a_permanent_subtree_that_ended_is_restarted_and_counted_above() -
         assert (sup.children["inner"].incarnation, sup.snapshot().restarts) == (2, 1)
         exit = sup.children["inner"].last_exit
         assert exit is not None
-        assert exit.reason in {"returned", "shutdown"}
+        assert exit.reason == "shutdown"
 
 
 @pytest.mark.parametrize("restart", ["transient", "temporary"])

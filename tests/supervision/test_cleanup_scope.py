@@ -167,7 +167,7 @@ async def test_a_stop_that_begins_meanwhile_brings_the_end_forward(
     assert diary.lines == [(5.0, "over")]
 
 
-async def test_a_stop_leaves_a_scope_that_was_made_but_not_entered_until_its_own_end(
+async def test_a_scope_that_was_made_before_and_is_entered_late_ends_no_later(
     autojump_clock: MockClock,
 ) -> None:
     async def work() -> None:
@@ -175,6 +175,8 @@ async def test_a_stop_leaves_a_scope_that_was_made_but_not_entered_until_its_own
         try:
             await trio.sleep_forever()
         finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2.0)
             with scope:
                 await trio.sleep_forever()
             diary.note("over")

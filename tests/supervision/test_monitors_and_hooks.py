@@ -197,7 +197,9 @@ async def test_a_callback_is_removed_by_what_registering_returned() -> None:
     assert len(calls) == 1
 
 
-async def test_a_callback_that_was_removed_by_one_before_it_is_not_called() -> None:
+async def test_a_callback_that_was_removed_by_one_before_it_is_not_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     calls: list[Exit] = []
     removals: list[Callable[[], None]] = []
     puppet = Puppet()
@@ -206,6 +208,7 @@ async def test_a_callback_that_was_removed_by_one_before_it_is_not_called() -> N
         removals.append(sup.children["a"].on_exit(calls.append))
         await crash_and_settle(puppet)
     assert calls == []
+    assert "callback" not in caplog.text
 
 
 async def test_a_callback_that_raises_is_logged_and_hurts_nobody(

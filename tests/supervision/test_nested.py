@@ -395,6 +395,19 @@ async def test_a_child_that_stops_the_tree_that_it_is_in_is_cancelled(
         assert trio.current_time() <= 5.0
 
 
+async def test_one_that_is_shielded_may_do_so_all_the_same() -> None:
+    async def order() -> None:
+        await begin.wait()
+        with trio.CancelScope(shield=True):
+            assert await top.stop_child("tree") is None
+
+    begin = trio.Event()
+    async with open_supervisor() as top:
+        tree = await top.start_child(subtree([child(order)], name="tree"))
+        begin.set()
+        assert (await tree.wait_exit()).reason == "stopped"
+
+
 async def test_a_supervisor_that_is_gone_is_not_kept() -> None:
     puppet = Puppet()
     async with open_supervisor([inner(puppet)]) as sup:

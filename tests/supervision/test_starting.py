@@ -370,6 +370,20 @@ async def test_the_next_readiness_can_be_waited_for_over_a_restart(
         assert (trio.current_time(), sup.children["a"].incarnation) == (4.0, 2)
 
 
+async def test_a_child_that_has_ended_is_not_ready_though_nobody_has_noticed(
+    autojump_clock: MockClock,
+) -> None:
+    _, (a, b) = puppets("ab")
+    b.takes = 9.0
+    async with open_supervisor(specs(a)) as sup:
+        sup.start_soon(b.run, name="b")
+        await trio.sleep(1.0)
+        a.crash()
+        await wait_all_tasks_blocked()
+        assert await sup.children["a"].wait_ready() == "a"
+        assert (trio.current_time(), sup.children["a"].incarnation) == (9.0, 2)
+
+
 async def test_what_is_refused_is_refused_at_once() -> None:
     async with open_supervisor([child(rest)]) as sup:
         with pytest.raises(ChildExists) as caught:

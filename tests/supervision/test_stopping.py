@@ -255,6 +255,27 @@ async def test_a_child_that_ends_just_in_time_is_not_reported(autojump_clock: Mo
     assert heard == []
 
 
+async def test_a_child_that_only_has_to_unwind_any_more_is_not_reported(
+    autojump_clock: MockClock,
+) -> None:
+    async def nest(depth: int) -> None:
+        if depth:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(nest, depth - 1)
+            return
+        try:
+            await trio.sleep_forever()
+        finally:
+            with cleanup_scope():
+                await trio.sleep(60.0)
+
+    heard: list[ChildUnstopped] = []
+    with subscribe(heard.append, ChildUnstopped):
+        async with open_supervisor([child(nest, 4, grace=5.0)]):
+            await wait_all_tasks_blocked()
+    assert (trio.current_time(), heard) == (5.0, [])
+
+
 # How it ends while being stopped
 
 
@@ -413,6 +434,21 @@ async def test_a_stop_that_nobody_waits_for_any_more_goes_on(autojump_clock: Moc
         assert (exit.reason, exit.ended_at) == ("stopped", 3.0)
         await wait_all_tasks_blocked()
         assert sup.children["a"].state == "stopped"
+
+
+async def test_a_stop_that_nobody_waits_for_before_its_turn_has_come_goes_on_too(
+    autojump_clock: MockClock,
+) -> None:
+    _, (a, b) = puppets("ab")
+    b.takes = 9.0
+    async with open_supervisor(specs(a)) as sup:
+        sup.start_soon(b.run, name="b")
+        with trio.move_on_after(1.0):
+            await sup.stop_child("a")
+        assert (trio.current_time(), sup.children["a"].state) == (1.0, "running")
+        await sup.children["a"].wait_exit()
+        await wait_all_tasks_blocked()
+        assert (trio.current_time(), sup.children["a"].state) == (9.0, "stopped")
 
 
 async def test_a_stop_that_is_cancelled_already_stops_nothing() -> None:

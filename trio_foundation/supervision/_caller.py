@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._current import current_run
 from ._incarnation import Incarnation, Keeper
 
-__all__ = ["find_caller", "is_within"]
+__all__ = ["find_caller", "is_within", "waits_for_itself"]
 
 
 def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | None:
@@ -31,13 +31,19 @@ def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | No
                 "the child: call task_status.started() first"
             )
         if run is joining and run.ending is not None:
-            raise RuntimeError(
-                f"child {run.entry.name!r} gave an order to its own supervisor {keeper.path!r} "
-                "while that waits for the child to end, and would wait for ever: give it before, "
-                "or leave it to another child"
-            )
+            error: RuntimeError = waits_for_itself(run, keeper.path)
+            raise error
         run = run.keeper.parent
     return caller
+
+
+def waits_for_itself(run: Incarnation, supervisor: str) -> RuntimeError:
+    """Return the error of an order that *run* gave, for whose end the supervisor waits."""
+    return RuntimeError(
+        f"child {run.entry.name!r} gave an order to its own supervisor {supervisor!r} "
+        "while that waits for the child to end, and would wait for ever: give it before, "
+        "or leave it to another child"
+    )
 
 
 def is_within(run: Incarnation | None, target: Incarnation) -> bool:

@@ -54,7 +54,7 @@ class DynamicEngine(Engine):
             while self.inbox:
                 message = self.inbox.popleft()
                 if isinstance(message, Incarnation) and message.entry.run is message:
-                    self._let_go(message)
+                    self.settle(message)
             if self.running:
                 await self.sleeper.sleep(math.inf)
 
@@ -65,9 +65,11 @@ class DynamicEngine(Engine):
                 entry.run.cancel(self.ending or "finished")
 
     def settle(self, run: Incarnation) -> None:
-        """Answer those who wait for the start or the stop of a child that has ended."""
-        if run.entry.request is not None or run.entry.stoppers is not None:
-            self._let_go(run)
+        """Let go of a child that has ended and is not started again."""
+        if run.entry.request is not None:
+            self._on_failed_start(run, run.entry.request)
+        else:
+            self._forget(run.entry, run)
 
     def handle(self, message: Message) -> None:
         """Do one thing; nothing here has to be waited for."""
@@ -137,12 +139,6 @@ class DynamicEngine(Engine):
         else:
             self._forget(entry, run)
 
-    def _let_go(self, run: Incarnation) -> None:
-        if run.entry.request is not None:
-            self._on_failed_start(run, run.entry.request)
-        else:
-            self._forget(run.entry, run)
-
     def _on_failed_start(self, run: Incarnation, request: Request) -> None:
         entry = run.entry
         entry.request = None
@@ -182,7 +178,7 @@ class DynamicEngine(Engine):
             return
         entry.stoppers = [*(entry.stoppers or ()), request]
         if run.ended:
-            self._let_go(run)
+            self.settle(run)
         else:
             by_itself = is_within(request.by, run)
             run.stop("stop_child", ask=not by_itself)

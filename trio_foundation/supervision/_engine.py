@@ -123,7 +123,7 @@ class Engine(ABC):
         if parent.nested is None:
             parent.nested = set()
         parent.nested.add(self)
-        self.hurried = parent.keeper.hurried
+        self.hurried = parent.keeper.hurried or parent.is_overdue
         if self.rng is None and isinstance(parent.keeper, Engine):
             self.rng = self.budget.rng = parent.keeper.rng
 
@@ -180,11 +180,18 @@ class Engine(ABC):
         """
         self._refuse_orders()
         self.cut_short()
-        while not self.body_ended:
+        for entry in list(self.entries.values()):
+            if entry.run is None:  # and nothing is started any more
+                self.dismiss(entry)
+        while True:
             while self.inbox:
                 message = self.inbox.popleft()
                 if isinstance(message, Incarnation):
-                    self.settle(message)
+                    message.announce()
+                    if message.entry.run is message:
+                        self.settle(message)
+            if self.body_ended:
+                return
             await self.sleeper.sleep(math.inf)
 
     def _refuse_orders(self) -> None:
@@ -229,7 +236,7 @@ class Engine(ABC):
 
     @abstractmethod
     def settle(self, run: Incarnation) -> None:
-        """Answer those who wait for something that *run*, which has ended, decides."""
+        """Let go of a child that has ended and is not started again."""
 
     @abstractmethod
     async def stop_all(self) -> None:
@@ -263,8 +270,9 @@ class Engine(ABC):
 
     def note_ready(self, run: Incarnation) -> None:
         """Let whoever started it go on, at once."""
-        request, run.entry.request = run.entry.request, None
-        if request is not None:
+        request = run.entry.request
+        if request is not None and not request.withdrawn:
+            run.entry.request = None
             request.answer(run.entry.child)
 
     def note_ended(self, run: Incarnation) -> None:

@@ -166,7 +166,7 @@ class SupervisorStopped(SupervisionEvent):
 
     reason: str
     """``finished`` (its block ended), ``shutdown``, ``auto_shutdown``, ``failed`` (see
-    `SupervisorFailed`) or ``interrupted`` (by a KeyboardInterrupt and the like)."""
+    `SupervisorFailed`), ``hurried`` or ``interrupted`` (by a KeyboardInterrupt and the like)."""
 
 
 @final

@@ -208,6 +208,7 @@ class Incarnation:
         if liveness is not None or self.timed:
             due = math.inf if liveness is None else now + liveness.patience
             self.keeper.set_timer(self, due)
+        entry.become("running")
         if wanted(ChildReady):
             self._emit(
                 ChildReady(
@@ -217,7 +218,6 @@ class Incarnation:
                     after=now - self.started_at,
                 )
             )
-        entry.become("running")
         self.keeper.note_ready(self)
 
     # Ending it
@@ -270,11 +270,18 @@ class Incarnation:
             if scope is not None:
                 scope.cancel(reason="trio_foundation: no time is left for cleaning up")
         self.hurry_nested()
+        if self._patience > 0:
+            self.keeper.set_timer(self, trio.current_time())
 
     def hurry_nested(self) -> None:
         """Hurry the supervisors whose blocks are open within this child."""
         for supervisor in tuple(self.nested or ()):
             supervisor.hurry()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its time for cleaning up is over."""
+        return self._patience < _UNWINDING
 
     def on_timer(self, now: float) -> None:
         """Do what is due at time *now*, in seconds: one step on the way to its end."""

@@ -81,7 +81,9 @@ def report_exit(supervisor: str, exit: Exit) -> None:
 def report_unstopped(run: Incarnation, after: float) -> None:
     """Log and emit that a child still runs, *after* seconds since it was cancelled."""
     entry = run.entry
-    stack = stack_of(run.task).rstrip()
+    stack = ""
+    with suppress(Exception):  # a frame may hold anything
+        stack = stack_of(run.task).rstrip()
     say(
         logging.ERROR,
         "%s: child %r (incarnation %d) still runs %.3g s after it was cancelled; it is here:\n%s",

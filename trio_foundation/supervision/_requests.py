@@ -80,6 +80,11 @@ class Request:
         """Let the caller go on with *error* raised in it; only the first answer counts."""
         self._resolve(outcome.Error(error))
 
+    def turn_down(self, error: BaseException) -> None:
+        """Refuse it before anybody has begun with it; a stop is done all the same."""
+        self.withdrawn = True
+        self.refuse(error)
+
     def _resolve(self, answer: outcome.Outcome[Any]) -> None:
         task, self._task = self._task, None
         if task is None:

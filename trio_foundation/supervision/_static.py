@@ -12,7 +12,7 @@ from typing import final
 
 import attrs
 
-from ._caller import is_within
+from ._caller import is_within, waits_for_itself
 from ._engine import Engine, Message, Retry
 from ._entry import Entry
 from ._errors import ChildRunning, SupervisorClosed
@@ -70,7 +70,8 @@ class StaticEngine(Engine):
         """Do nothing: the loop itself was doing what could be cut short."""
 
     def settle(self, run: Incarnation) -> None:
-        """Do nothing: nobody waits for an exit that the loop does not wait for itself."""
+        """Let go of a child that has ended and is not started again."""
+        self.dismiss(run.entry)
 
     async def handle(self, message: Message) -> None:
         """Do one thing, whole."""
@@ -149,8 +150,9 @@ class StaticEngine(Engine):
         """Return the group of *leader*, oldest first, when all but it are stopped."""
         if self.strategy == "one_for_one":
             return [leader]
+        leader.become("backing_off")  # the siblings may take their time to stop
         # Those that are to be started for the first time come after this, in their turn.
-        members = [entry for entry in self.entries.values() if entry.incarnations]
+        members = [one for one in self.entries.values() if one.incarnations or one.at_rest]
         group = restart_group(self.strategy, members, leader)
         for entry in reversed(group):
             if entry is leader:
@@ -176,9 +178,14 @@ class StaticEngine(Engine):
         if run.ready_at is None:
             run.cancel(self.ending or "finished")
             await self._join(run)
+        elif run.ended:
+            run.announce()  # its exit is handled in its turn, but may be waited for until then
 
     async def _join(self, run: Incarnation) -> None:
         """Wait until *run* has ended; who waits for its exit then sees what came of it."""
+        for message in self.inbox:
+            if isinstance(message, Request) and is_within(message.by, run):
+                message.turn_down(waits_for_itself(run, self.path))
         self.joining = run
         await self.sleeper.until(lambda: run.ended)
         self.joining = None
@@ -242,8 +249,9 @@ class StaticEngine(Engine):
             request.on_withdrawn()
         await self._settle(run)
         entry.request = None
-        if run.ready_at is not None:
+        if run.ready_at is not None and not request.withdrawn:
             return True
+        await self._join(run)
         entry.run = None
         if run.ignored:
             self._put_to_rest(entry, ignored=True)
