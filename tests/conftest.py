@@ -108,10 +108,12 @@ class HungError(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def no_test_hangs() -> Iterator[None]:
-    """End a test that hangs before faulthandler ends them all."""
+def no_test_hangs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End a test that hangs, and the tests with it; faulthandler could not say which it was."""
 
     def give_up(signum: int, frame: FrameType | None) -> None:
+        # A run that was torn apart is in the way of the next one.
+        request.session.shouldstop = f"{request.node.nodeid} hangs"
         raise HungError
 
     before = signal.signal(signal.SIGALRM, give_up)

@@ -12,6 +12,7 @@ import inspect
 import math
 import weakref
 from contextvars import ContextVar
+from functools import partial
 from types import CoroutineType
 from typing import Protocol, final
 
@@ -76,7 +77,9 @@ class Incarnation:
     number: int
     started_at: float
 
-    scope: trio.CancelScope = attrs.field(init=False, factory=lambda: trio.CancelScope(shield=True))
+    scope: trio.CancelScope = attrs.field(
+        init=False, factory=partial(trio.CancelScope, shield=True)
+    )
     task: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
     ready_at: float | None = attrs.field(init=False, default=None)
     ended: bool = attrs.field(init=False, default=False)

@@ -57,7 +57,7 @@ class Timers(Generic[OwnerT]):
         if due == math.inf:
             return
         self._count += 1
-        timer = _Timer[OwnerT](due, self._count, owner)
+        timer: _Timer[OwnerT] = _Timer(due, self._count, owner)
         self._set[owner] = timer
         heapq.heappush(self._heap, timer)
 
