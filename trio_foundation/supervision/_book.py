@@ -31,7 +31,7 @@ class Book:
     _names: NameBook = attrs.field(init=False, factory=NameBook)
 
     def register(
-        self, spec: ChildSpec, context: Context, *, reserved: frozenset[str] = frozenset()
+        self, spec: ChildSpec, context: Context | None, *, reserved: frozenset[str] = frozenset()
     ) -> Entry:
         """Enter a child, which is yet to be started.
 

@@ -8,7 +8,7 @@ is gone is forgotten.
 from __future__ import annotations
 
 import math
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Literal, final
 
@@ -84,7 +84,7 @@ class DynamicEngine(Engine):
 
     # Starting
 
-    def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
+    def start_soon(self, spec: ChildSpec) -> Entry:
         """Start a child at once; it runs at the next step of the scheduler.
 
         Returns:
@@ -94,14 +94,17 @@ class DynamicEngine(Engine):
             TooManyChildren: If the book is full.
         """
         self.check_open()
-        self.check_significant(spec)
+        if spec.significant:
+            self.check_significant(spec)
         if len(self.entries) >= self.max_children:
             raise TooManyChildren(self.path, int(self.max_children))
+        # One that is not started again needs no copy of the context kept for that.
+        context = None if spec.restart == "temporary" else copy_context()
         entry = self.book.register(spec, context)
         self.spawn(entry)
         return entry
 
-    async def start(self, spec: ChildSpec, context: Context) -> Entry:
+    async def start(self, spec: ChildSpec) -> Entry:
         """Start a child, and wait until it is ready.
 
         Returns:
@@ -109,7 +112,7 @@ class DynamicEngine(Engine):
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         find_caller(self, self.joining)
-        entry = self.start_soon(spec, context)
+        entry = self.start_soon(spec)
         run = entry.run
         assert run is not None
         if run.ready_at is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
 from typing import Any, Unpack, final
 
 from trio.lowlevel import enable_ki_protection
@@ -76,7 +75,7 @@ class DynamicSupervisor(Handle):
             nap
         """
         spec = make_spec("start_soon", async_fn, args, options, restart="temporary")
-        return self._dynamic.start_soon(spec, copy_context()).child
+        return self._dynamic.start_soon(spec).child
 
     @enable_ki_protection
     async def start(
@@ -159,5 +158,5 @@ class DynamicSupervisor(Handle):
             <Child 'web' running, incarnation 1>
         """
         check_spec("start_child", spec)
-        entry = await self._dynamic.start(spec, copy_context())
+        entry = await self._dynamic.start(spec)
         return entry.child

@@ -356,7 +356,10 @@ class Engine(ABC):
         if wanted(ChildStarted):
             started = ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number)
             tell(started, self.interrupt)
-        entry.context.run(_launch, self._nursery, run)
+        if entry.context is None:
+            _launch(self._nursery, run)
+        else:
+            entry.context.run(_launch, self._nursery, run)
         if not entry.spec.takes_task_status:
             run.be_ready(now)
         elif entry.spec.ready_within != math.inf:
@@ -450,5 +453,7 @@ def _launch(nursery: trio.Nursery, run: Incarnation) -> None:
     # Trio gives the task a copy of the context that it is started in. Only that copy is to
     # say who the child is: the captured one would keep the incarnation alive.
     before = CURRENT.set(run)
-    nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
-    CURRENT.reset(before)
+    try:
+        nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
+    finally:
+        CURRENT.reset(before)

@@ -74,8 +74,9 @@ class Entry:
     spec: ChildSpec
     keeper: Keeper
     """The supervisor."""
-    context: Context
-    """The context variables of whoever handed over the spec."""
+    context: Context | None
+    """The context variables of whoever handed over the spec; None for those of the moment, of
+    a child that is started at once and never again."""
 
     child: Child[Any] = attrs.field(init=False)
     run: Incarnation | None = attrs.field(init=False, default=None)
