@@ -107,6 +107,7 @@ def write(file: Path, plan: Plan, machine: Machine, findings: Mapping[str, Findi
         "smoke": plan.smoke,
         "findings": {name: finding.as_json() for name, finding in findings.items()},
     }
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
