@@ -45,7 +45,7 @@ from ._exit import Exit
 from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
 from ._rules._words import AutoShutdown, ChildState, ExitReason, Restart, Strategy
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
-from ._spec import ChildOptions, ChildSpec, Liveness, child
+from ._spec import ChildOptions, ChildSpec, Liveness, Resident, child
 from ._subtree import dynamic_subtree, subtree, supervise
 from ._supervisor import Supervisor
 
@@ -74,6 +74,7 @@ __all__ = [
     "ExitReason",
     "IgnoreChild",
     "Liveness",
+    "Resident",
     "Restart",
     "RestartLimitReached",
     "ShutdownChild",

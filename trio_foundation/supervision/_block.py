@@ -44,6 +44,7 @@ class Block(AbstractAsyncContextManager[HandleT]):
                 "the block of a supervisor is entered once: call open_supervisor() again"
             )
         engine = self._engine
+        engine.enlist()
         self._nursery = trio.open_nursery()
         engine.begin(await self._nursery.__aenter__())
         error: BaseException | None = None

@@ -45,6 +45,7 @@ class Book:
 
         Raises:
             ChildExists: If another has the name that it was given.
+            ValueError: If its resident serves another child.
         """
         name = spec.name
         if not spec.is_named:
@@ -54,6 +55,8 @@ class Book:
             raise ChildExists(self.keeper.path, name, self.entries[name].state)
         entry = Entry(name, spec, self.keeper, context)
         entry.child = Child(entry)
+        if spec.resident is not None:
+            spec.resident.move_in(entry.child)
         self.entries[name] = entry
         return entry
 

@@ -14,6 +14,7 @@ from .._base import check_count
 from ._errors import ChildStartFailed
 from ._exit import Exit, describe
 from ._rules._words import ChildState, ExitReason
+from ._verdict import Judgement, is_ignore, judge
 
 if TYPE_CHECKING:  # an entry holds its handle
     from ._entry import Entry
@@ -112,6 +113,51 @@ class Child(Generic[ValueT]):
         """
         run = self._entry.run
         return None if run is None else run.ending
+
+    @property
+    def leaving(self) -> bool:
+        """Whether its supervisor is ending the present incarnation, and starts no other.
+
+        False in a group restart, where another is to follow, and while it is not being ended.
+        """
+        run = self._entry.run
+        return run is not None and run.leaving
+
+    def exit_by(self, error: BaseException | None) -> Exit:
+        """Return the exit that the present incarnation would have, if it ended now.
+
+        It is for what has to be done last within the incarnation, and depends on how that
+        ends.
+
+        Args:
+            error: What its function would raise; None if it would return.
+
+        Returns:
+            The exit. The one that is told when the incarnation has ended is another.
+
+        Raises:
+            RuntimeError: If no incarnation is running.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     try:
+            ...         raise OSError("no route")
+            ...     except OSError as error:
+            ...         print(current_child().exit_by(error).reason)
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         await sup.start_soon(work, restart="temporary").wait_exit()
+            >>> trio.run(main)
+            crashed
+        """
+        run = self._entry.run
+        if run is None or run.ended:
+            raise RuntimeError(f"child {self.name!r} is not running, so it cannot end")
+        if run.ready_at is None and run.ending is None and is_ignore(error):
+            return run.make_exit(Judgement("shutdown", error))
+        is_supervisor = self.spec.kind == "supervisor"
+        return run.make_exit(judge(error, run.ending, is_supervisor=is_supervisor))
 
     def beat(self) -> None:
         """Say that the child is alive; see `Liveness`. Without one it does nothing.
@@ -291,6 +337,37 @@ class Child(Generic[ValueT]):
             work returned
         """
         return self._entry.hook("on_exit", _plain("on_exit", callback))
+
+    @enable_ki_protection
+    def on_state(self, callback: Callable[[ChildState], object]) -> Callable[[], None]:
+        """Have a function called whenever the state of the child changes, at once.
+
+        It is called synchronously by whatever changes the state, in the order of
+        registration. What it raises is logged and ignored.
+
+        Args:
+            callback: A plain function of the new `state`.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Raises:
+            TypeError: If *callback* is async or not callable.
+
+        Example:
+            >>> import trio
+            >>> async def work():
+            ...     await trio.sleep(0)
+            >>> async def main():
+            ...     async with open_supervisor() as sup:
+            ...         worker = sup.start_soon(work, restart="transient")
+            ...         remove = worker.on_state(print)
+            ...         await worker.wait_exit()
+            >>> trio.run(main)
+            running
+            stopped
+        """
+        return self._entry.hook("on_state", _plain("on_state", callback))
 
     @enable_ki_protection
     def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:

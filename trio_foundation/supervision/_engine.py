@@ -107,6 +107,16 @@ class Engine(ABC):
     # The life of the loop
 
     @enable_ki_protection
+    def enlist(self) -> None:
+        """Enter the first children into the book, all of them or none."""
+        try:
+            self.enroll(copy_context())
+        except BaseException:
+            for entry in list(self.entries.values()):
+                self.book.drop(entry)
+            raise
+
+    @enable_ki_protection
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the loop in the nursery that will hold the children too."""
         self._nursery = nursery
@@ -114,7 +124,6 @@ class Engine(ABC):
         self.parent = current_run()
         if self.parent is not None:
             self._join_tree(self.parent)
-        self.enroll(copy_context())
         nursery.start_soon(self._main, name=f"supervisor {self.path}")
 
     def _join_tree(self, parent: Incarnation) -> None:

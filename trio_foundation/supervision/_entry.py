@@ -99,6 +99,7 @@ class Entry:
     stoppers: list[Request] | None = attrs.field(init=False, default=None)
     """Those who wait for it to be stopped, in a dynamic supervisor."""
 
+    on_state: Hooks | None = attrs.field(init=False, default=None)
     on_exit: Hooks | None = attrs.field(init=False, default=None)
     on_gone: Hooks | None = attrs.field(init=False, default=None)
     on_forgotten: Hooks | None = attrs.field(init=False, default=None)
@@ -122,14 +123,17 @@ class Entry:
         return state
 
     def become(self, state: ChildState) -> None:
-        """Change the state, and wake whoever waited for it."""
+        """Change the state, and tell whoever is to know."""
+        before = self.state
         self.state = state
         if self._watched is not None:
             self._watched.value = (state, self.incarnations)
+        if self.on_state is not None and state != before:
+            self.on_state.call(self.keeper.interrupt, state)
 
     def hook(
         self,
-        moment: Literal["on_exit", "on_gone", "on_forgotten"],
+        moment: Literal["on_state", "on_exit", "on_gone", "on_forgotten"],
         callback: Callable[..., object],
     ) -> Callable[[], None]:
         """Have *callback* called at that moment.

@@ -225,12 +225,13 @@ def _picture(entry: Entry) -> ChildSnapshot:
     below = entry.value if entry.alive and isinstance(entry.value, Handle) else None
     if below is not None and not f"{below.path}/".startswith(f"{entry.path}/{entry.name}/"):
         below = None
+    resident = entry.spec.resident
     return ChildSnapshot(
         name=entry.name,
         state=entry.state,
         incarnation=entry.incarnations,
         kind=entry.spec.kind,
-        status=entry.status,
+        status=entry.status if resident is None else resident.status(entry.status),
         last_exit=None if entry.last_exit is None else str(entry.last_exit),
         supervisor=None if below is None else below.snapshot(),
     )

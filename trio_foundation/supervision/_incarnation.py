@@ -28,7 +28,7 @@ from ._events import ChildEvent, ChildExited, ChildIgnored, ChildReady, ChildSto
 from ._exit import Exit
 from ._report import report_exit, report_unstopped, tell
 from ._rules._words import ExitReason
-from ._verdict import judge_run
+from ._verdict import Judgement, judge_run
 
 __all__ = ["CURRENT", "Incarnation", "Keeper", "Nested"]
 
@@ -88,6 +88,8 @@ class Incarnation:
 
     ending: ExitReason | None = attrs.field(init=False, default=None)
     """How the supervisor is ending it, once it is."""
+    leaving: bool = attrs.field(init=False, default=False)
+    """Whether it is being ended, and none is to follow it."""
     cancelled_at: float | None = attrs.field(init=False, default=None)
     asked_at: float | None = attrs.field(init=False, default=None)
     last_beat: float = attrs.field(init=False, default=0.0)
@@ -134,20 +136,24 @@ class Incarnation:
         entry = self.entry
         if self.timed:
             entry.keeper.set_timer(self, math.inf)
-        exit = Exit(
-            child=entry.name,
-            incarnation=self.number,
-            reason=verdict.reason,
-            error=verdict.error,
-            started_at=self.started_at,
-            ended_at=trio.current_time(),
-        )
+        exit = self.make_exit(verdict)
         self.exit = entry.last_exit = exit
         if verdict.fatal is not None:
             self.keeper.interrupt(verdict.fatal)
         if entry.on_exit is not None:
             entry.on_exit.call(self.keeper.interrupt, exit)
         self._tell(exit, is_fatal=verdict.fatal is not None)
+
+    def make_exit(self, verdict: Judgement) -> Exit:
+        """Return the exit that this verdict makes, now."""
+        return Exit(
+            child=self.entry.name,
+            incarnation=self.number,
+            reason=verdict.reason,
+            error=verdict.error,
+            started_at=self.started_at,
+            ended_at=trio.current_time(),
+        )
 
     def _tell(self, exit: Exit, *, is_fatal: bool) -> None:
         entry = self.entry
@@ -226,12 +232,18 @@ class Incarnation:
     # Ending it
 
     @enable_ki_protection
-    def stop(self, cause: str, *, ask: bool = True) -> None:
-        """Begin to stop the child: ask it if it listens (and *ask*), else cancel it."""
+    def stop(self, cause: str, *, ask: bool = True, to_return: bool = False) -> None:
+        """Begin to stop the child: ask it if it listens (and *ask*), else cancel it.
+
+        Args:
+            cause: Why, in a few words.
+            ask: Whether it may be asked first.
+            to_return: Whether it is to be started again afterwards.
+        """
         if self.ended:
             return
         if self.ending is None:
-            self._end_as("stopped", cause)
+            self._end_as("stopped", cause, leaving=not to_return)
         if self.cancelled_at is not None:
             return
         grace = self.entry.spec.grace
@@ -248,7 +260,7 @@ class Incarnation:
         if self.ended or self.cancelled_at is not None:
             return
         if self.ending is None:
-            self._end_as("stopped", cause)
+            self._end_as("stopped", cause, leaving=True)
         now = self.cancelled_at = trio.current_time()
         if self._stop_event is not None:
             self._stop_event.set()
@@ -306,11 +318,12 @@ class Incarnation:
             self._cancel_as("unresponsive", f"no beat for {spec.liveness.patience:g} seconds")
 
     def _cancel_as(self, reason: ExitReason, cause: str) -> None:
-        self._end_as(reason, cause)
+        self._end_as(reason, cause, leaving=self.entry.spec.restart == "temporary")
         self.cancel(cause)
 
-    def _end_as(self, reason: ExitReason, cause: str) -> None:
+    def _end_as(self, reason: ExitReason, cause: str, *, leaving: bool) -> None:
         self.ending = reason
+        self.leaving = leaving
         entry = self.entry
         entry.become("stopping")
         if wanted(ChildStopping):

@@ -159,7 +159,9 @@ class StaticEngine(Engine):
                 continue
             if self.ending is not None:
                 break
-            await self._halt(entry, self.strategy)
+            await self._halt(
+                entry, self.strategy, to_return=entry.spec.restart != "temporary"
+            )
             if entry.forgotten:
                 continue  # deleted meanwhile
             if entry.spec.restart == "temporary":
@@ -191,11 +193,11 @@ class StaticEngine(Engine):
         self.joining = None
         run.announce()
 
-    async def _halt(self, entry: Entry, cause: str) -> None:
+    async def _halt(self, entry: Entry, cause: str, *, to_return: bool = False) -> None:
         """Stop what runs of *entry*, and join it."""
         run = entry.run
         if run is not None:
-            run.stop(cause)
+            run.stop(cause, to_return=to_return)
             await self._join(run)
             entry.run = None
 

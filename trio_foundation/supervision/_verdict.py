@@ -19,7 +19,7 @@ from ._rules._words import ExitReason
 if TYPE_CHECKING:  # an incarnation is judged when it ends
     from ._incarnation import Incarnation
 
-__all__ = ["Judgement", "judge", "judge_run"]
+__all__ = ["Judgement", "is_ignore", "judge", "judge_run"]
 
 
 @final
