@@ -1,0 +1,173 @@
+"""What can go wrong between a sender and a receiver."""
+
+from __future__ import annotations
+
+from typing import final
+
+import trio
+
+from .._base import FoundationError
+
+__all__ = [
+    "CallError",
+    "CallFailed",
+    "MailboxClosed",
+    "MailboxFull",
+    "SelfCall",
+    "ServerGone",
+]
+
+
+@final
+class MailboxFull(FoundationError, trio.WouldBlock):
+    """There is no room in the mailbox, and its overflow policy lets nobody wait.
+
+    A call raises it too when it waited in a queue and a drop policy took its place away.
+
+    Example:
+        >>> print(MailboxFull("orders", 100))
+        mailbox 'orders' is full: 100 messages wait in it
+    """
+
+    mailbox: str
+    """The name of the mailbox, or of the server that it belongs to."""
+
+    capacity: int
+    """How many messages may wait in it."""
+
+    def __init__(self, mailbox: str, capacity: int) -> None:
+        super().__init__(mailbox, capacity)
+        self.mailbox = mailbox
+        self.capacity = capacity
+
+    def __str__(self) -> str:
+        messages = "1 message waits" if self.capacity == 1 else f"{self.capacity} messages wait"
+        return f"mailbox {self.mailbox!r} is full: {messages} in it"
+
+
+@final
+class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResourceError):
+    """The mailbox was closed: nothing can be sent to it, nothing received from it.
+
+    For a sender the other end is broken, for the receiver its own end is closed; so it is
+    both of Trio's errors.
+
+    Example:
+        >>> print(MailboxClosed("orders"))
+        mailbox 'orders' is closed
+    """
+
+    mailbox: str
+    """The name of the mailbox."""
+
+    def __init__(self, mailbox: str) -> None:
+        super().__init__(mailbox)
+        self.mailbox = mailbox
+
+    def __str__(self) -> str:
+        return f"mailbox {self.mailbox!r} is closed"
+
+
+class CallError(FoundationError):
+    """The base class for what a server answers to refuse one call.
+
+    Raised in a handler, an error of a subclass arrives at the caller as itself, and the
+    server lives on. Any other error crashes the server.
+
+    Example:
+        >>> class OutOfStock(CallError):
+        ...     pass
+        >>> raise OutOfStock("no more apples")
+        Traceback (most recent call last):
+        ...
+        trio_foundation.messaging.OutOfStock: no more apples
+    """
+
+
+@final
+class CallFailed(FoundationError):
+    """The server ended while it held the call, so nobody knows how far it came.
+
+    Its ``__cause__`` is what the handler raised, if it raised. What can be done safely
+    more than once may be called again; if the server comes back, it answers.
+
+    Example:
+        >>> print(CallFailed("counter", "increment", "crashed"))
+        server 'counter' crashed while it handled 'increment'
+    """
+
+    server: str
+    """The name of the server."""
+
+    method: str
+    """The name of the method that was called."""
+
+    how: str
+    """How the server ended: ``"crashed"``, or ``"was stopped"``."""
+
+    traceback: str
+    """Where the handler raised, as text; empty if it did not. The cause itself loses its
+    traceback when the server is started again."""
+
+    def __init__(self, server: str, method: str, how: str, traceback: str = "") -> None:
+        super().__init__(server, method, how, traceback)
+        self.server = server
+        self.method = method
+        self.how = how
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"server {self.server!r} {self.how} while it handled {self.method!r}"
+
+
+@final
+class ServerGone(FoundationError):
+    """No incarnation of the server runs, and none is scheduled.
+
+    It was stopped, has finished, is ignored, or its supervisor has closed. The call was not
+    handled, not even in part. After ``restart_child`` the server answers again.
+
+    Example:
+        >>> print(ServerGone("counter"))
+        server 'counter' is gone: it does not run, and is not going to be started
+    """
+
+    server: str
+    """The name of the server."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(server)
+        self.server = server
+
+    def __str__(self) -> str:
+        return (
+            f"server {self.server!r} is gone: it does not run, and is not going to be started"
+        )
+
+
+@final
+class SelfCall(FoundationError, RuntimeError):
+    """A handler called its own server, which would wait for itself for ever.
+
+    Example:
+        >>> print(SelfCall("counter", "increment"))
+        server 'counter' calls itself, and would wait for itself for ever: in a handler write \
+`await self.increment(...)`, or cast it
+    """
+
+    server: str
+    """The name of the server."""
+
+    method: str
+    """The name of the method that was called."""
+
+    def __init__(self, server: str, method: str) -> None:
+        super().__init__(server, method)
+        self.server = server
+        self.method = method
+
+    def __str__(self) -> str:
+        return (
+            f"server {self.server!r} calls itself, and would wait for itself for ever: in a "
+            f"handler write `await self.{self.method}(...)`, or cast it"
+        )

@@ -1,0 +1,91 @@
+"""What the room reports."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar, Literal, final
+
+import attrs
+
+from ..telemetry import Event
+from ._rules import UndeliveredReason
+
+__all__ = ["CallFinished", "CallStarted", "MessageDropped", "MessagingEvent"]
+
+
+@attrs.frozen(kw_only=True)
+class MessagingEvent(Event):
+    """The base class of the events of this room.
+
+    Example:
+        >>> MessageDropped(mailbox="orders", message="two apples", why="overflow").mailbox
+        'orders'
+    """
+
+
+@final
+@attrs.frozen(kw_only=True)
+class MessageDropped(MessagingEvent):
+    """A message was dropped, and nobody will receive it."""
+
+    name: ClassVar[str] = "foundation.messaging.message_dropped"
+    level: ClassVar[int] = logging.WARNING
+
+    mailbox: str
+    """The name of the mailbox, or of the server that it belongs to."""
+
+    message: object = attrs.field(eq=False)
+    """The message; of a server, the name of the method."""
+
+    why: UndeliveredReason | Literal["abandoned"]
+    """``overflow``: there was no room. ``closed``: nobody is left to receive it.
+    ``abandoned``: its caller had left when its turn came."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CallStarted(MessagingEvent):
+    """A server takes a message in hand."""
+
+    name: ClassVar[str] = "foundation.messaging.call_started"
+    level: ClassVar[int] = logging.DEBUG
+
+    server: str
+    """The name of the server."""
+
+    method: str
+    """The name of the method."""
+
+    kind: Literal["call", "cast", "timer"]
+    """Whether somebody waits for the answer; ``timer`` if the server told itself to."""
+
+    queued_for: float
+    """How long the message has waited, in seconds."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CallFinished(MessagingEvent):
+    """A server is done with a message."""
+
+    name: ClassVar[str] = "foundation.messaging.call_finished"
+    level: ClassVar[int] = logging.DEBUG
+
+    server: str
+    """The name of the server."""
+
+    method: str
+    """The name of the method."""
+
+    kind: Literal["call", "cast", "timer"]
+    """Whether somebody waited for the answer; ``timer`` if the server told itself to."""
+
+    queued_for: float
+    """How long the message had waited, in seconds."""
+
+    handled_for: float
+    """How long its handler ran, in seconds."""
+
+    outcome: Literal["returned", "refused", "crashed", "stopped", "postponed"]
+    """How the handler ended. ``refused``: it raised a `CallError`, or the message made no
+    sense. ``postponed``: it is to be handled again, in another state."""

@@ -1,0 +1,442 @@
+"""A mailbox: messages from many senders to one receiver, with a cap.
+
+A queue without a cap is a slow crash: memory grows for as long as the receiver is slower
+than the senders. With one, somebody has to lose when the queue is full, and the overflow
+policy says who; nothing is lost without being counted, told and handed over.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, TypeVar, cast, final, get_args
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._base import check_choice, check_count, check_name
+from ..telemetry import emit, wanted
+from ._errors import MailboxClosed
+from ._events import MessageDropped
+from ._rules import Overflow, UndeliveredReason
+from ._statistics import MailboxStatistics
+from ._store import Nothing, Store
+
+__all__ = ["Address", "Mailbox", "open_mailbox"]
+
+T = TypeVar("T")
+SendT = TypeVar("SendT", contravariant=True)
+ReceiveT = TypeVar("ReceiveT", covariant=True)
+
+LOGGER = logging.getLogger("trio_foundation.messaging")
+
+
+@final
+class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
+    """Where messages are sent to: the end of a mailbox that any number of tasks may hold.
+
+    It needs no clone and no closing: a mailbox is open for as long as its receiver wants.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     orders, mailbox = open_mailbox[str](10)
+        ...     await orders.send("two apples")
+        ...     print(await mailbox.receive())
+        >>> trio.run(main)
+        two apples
+    """
+
+    __slots__ = ("__weakref__", "_store")
+
+    def __init__(self, store: Store[SendT]) -> None:
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"<Address of mailbox {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """What the mailbox is called."""
+        return self._store.name
+
+    @enable_ki_protection
+    async def send(self, value: SendT) -> None:
+        """Send a message, and wait for room if the policy is ``block``.
+
+        Senders that wait are served in order. A drop policy never waits.
+
+        Args:
+            value: The message.
+
+        Raises:
+            MailboxFull: If there is no room and the policy is ``reject``.
+            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+
+        Cancellation:
+            Leaves nothing behind: the message is not sent.
+
+        Emits:
+            MessageDropped: If a drop policy dropped this message or an older one.
+
+        Example:
+            >>> import trio
+            >>> async def main():
+            ...     orders, mailbox = open_mailbox[int](1)
+            ...     async with trio.open_nursery() as nursery, mailbox:
+            ...         nursery.start_soon(orders.send, 1)
+            ...         nursery.start_soon(orders.send, 1)  # waits until the other is received
+            ...         print(await mailbox.receive(), await mailbox.receive())
+            >>> trio.run(main)
+            1 1
+        """
+        await self._store.send(value)
+
+    @enable_ki_protection
+    def send_nowait(self, value: SendT) -> None:
+        """Send a message at once. It is to be called in the Trio thread.
+
+        Args:
+            value: The message.
+
+        Raises:
+            trio.WouldBlock: If there is no room and the policy is ``block``.
+            MailboxFull: If there is no room and the policy is ``reject``.
+            MailboxClosed: If the mailbox is closed.
+
+        Emits:
+            MessageDropped: If a drop policy dropped this message or an older one.
+
+        Example:
+            >>> orders, mailbox = open_mailbox[int](2, overflow="drop_oldest")
+            >>> for number in (1, 2, 3):
+            ...     orders.send_nowait(number)
+            >>> mailbox.receive_nowait(), mailbox.receive_nowait()
+            (2, 3)
+        """
+        self._store.put(value)
+
+    async def aclose(self) -> None:
+        """Do nothing but be a checkpoint: only the receiver closes a mailbox.
+
+        It is there so that an address can stand wherever Trio wants a channel to send to.
+
+        Cancellation:
+            Leaves nothing behind.
+        """
+        await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the figures of the mailbox, as they are now."""
+        return self._store.statistics()
+
+
+@final
+class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
+    """Where messages are received: the end of a mailbox that one task at a time reads.
+
+    As a block, ``with`` or ``async with``, it is closed at the end. ``async for`` receives
+    until it is closed.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     orders, mailbox = open_mailbox[str](10)
+        ...     orders.send_nowait("two apples")
+        ...     orders.send_nowait("stop")
+        ...     async for order in mailbox:
+        ...         print(order)
+        ...         if order == "stop":
+        ...             mailbox.close()
+        >>> trio.run(main)
+        two apples
+        stop
+    """
+
+    __slots__ = ("__weakref__", "_is_busy", "_store")
+
+    def __init__(self, store: Store[ReceiveT]) -> None:
+        self._store = store
+        self._is_busy = False
+
+    def __repr__(self) -> str:
+        return f"<Mailbox {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """What the mailbox is called."""
+        return self._store.name
+
+    @enable_ki_protection
+    async def receive(self) -> ReceiveT:
+        """Receive the message that was sent first, and wait for one if there is none.
+
+        Returns:
+            The message.
+
+        Raises:
+            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+            trio.BusyResourceError: If another task is receiving.
+
+        Cancellation:
+            Leaves nothing behind: no message is taken.
+
+        Example:
+            >>> import trio
+            >>> async def main():
+            ...     orders, mailbox = open_mailbox[int](10)
+            ...     orders.send_nowait(1)
+            ...     print(await mailbox.receive())
+            >>> trio.run(main)
+            1
+        """
+        store = self._store
+        self._begin()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            message = store.take()
+            if isinstance(message, Nothing):
+                self._check_open()
+                await store.park()
+                return cast("ReceiveT", store.take())
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return message
+        finally:
+            self._is_busy = False
+
+    @enable_ki_protection
+    def receive_nowait(self) -> ReceiveT:
+        """Receive the message that was sent first, if there is one.
+
+        Returns:
+            The message.
+
+        Raises:
+            trio.WouldBlock: If there is none.
+            MailboxClosed: If the mailbox is closed.
+            trio.BusyResourceError: If a task is receiving.
+
+        Example:
+            >>> orders, mailbox = open_mailbox[int](10)
+            >>> orders.send_nowait(1)
+            >>> mailbox.receive_nowait()
+            1
+        """
+        if self._is_busy:
+            self._begin()
+        message = self._store.take()
+        if isinstance(message, Nothing):
+            self._check_open()
+            raise trio.WouldBlock
+        return message
+
+    @enable_ki_protection
+    async def receive_batch(self, max_items: int | None = None) -> list[ReceiveT]:
+        """Receive all messages that are there, and wait for one if there is none.
+
+        Much work in small messages goes many times faster so, since the receiver is woken
+        once for all of them.
+
+        Args:
+            max_items: The most to receive at once, at least 1; None for no limit but the
+                capacity.
+
+        Returns:
+            The messages, in the order in which they were sent; at least one.
+
+        Raises:
+            ValueError: If *max_items* is below 1.
+            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+            trio.BusyResourceError: If another task is receiving.
+
+        Cancellation:
+            Leaves nothing behind: no message is taken.
+
+        Example:
+            >>> import trio
+            >>> async def main():
+            ...     orders, mailbox = open_mailbox[int](10)
+            ...     for number in range(5):
+            ...         orders.send_nowait(number)
+            ...     print(await mailbox.receive_batch(3), await mailbox.receive_batch())
+            >>> trio.run(main)
+            [0, 1, 2] [3, 4]
+        """
+        if max_items is not None:
+            check_count("max_items", max_items, least=1)
+        store = self._store
+        self._begin()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            messages = store.take_all(max_items)
+            if messages:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                return messages
+            self._check_open()
+            await store.park()
+            first = cast("ReceiveT", store.take())
+            return [first, *store.take_all(None if max_items is None else max_items - 1)]
+        finally:
+            self._is_busy = False
+
+    async def __anext__(self) -> ReceiveT:
+        try:
+            return await self.receive()
+        except MailboxClosed:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        """Close the mailbox. It is to be called in the Trio thread, and may be called again.
+
+        Senders that wait, and a receiver that does, get `MailboxClosed`. Each message inside
+        is dropped: handed to *on_undelivered*, counted and told.
+
+        Emits:
+            MessageDropped: For each message inside.
+
+        Example:
+            >>> orders, mailbox = open_mailbox[str](10, on_undelivered=print)
+            >>> orders.send_nowait("two apples")
+            >>> mailbox.close()
+            two apples closed
+        """
+        self._store.close()
+
+    async def aclose(self) -> None:
+        """Close the mailbox, as `close` does, and be a checkpoint.
+
+        Cancellation:
+            The mailbox is closed all the same.
+        """
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> Mailbox[ReceiveT]:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the figures of the mailbox, as they are now."""
+        return self._store.statistics()
+
+    def _begin(self) -> None:
+        if self._is_busy:
+            raise trio.BusyResourceError(
+                f"another task is receiving from mailbox {self.name!r}: a mailbox has one "
+                "receiver at a time"
+            )
+        self._is_busy = True
+
+    def _check_open(self) -> None:
+        if self._store.is_closed:
+            raise MailboxClosed(self.name)
+
+
+@final
+class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as a function
+    """Open a mailbox: an address to send to, and the mailbox to receive from.
+
+    It is used like `trio.open_memory_channel`, with the type of its messages if you like:
+    ``orders, mailbox = open_mailbox[Order](100)``.
+
+    Args:
+        capacity: How many messages may wait in it, at least 1. There is no default, since
+            only you can say; and no infinity, since a queue without a cap is a slow crash.
+        overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
+            ``drop_newest``; see `Overflow`.
+        name: What it is called, in errors and events.
+        on_undelivered: A plain function that is called with each message that is dropped,
+            and why: ``"overflow"`` or ``"closed"``. What it raises is logged and ignored.
+
+    Raises:
+        TypeError: If *capacity* is no whole number, or *on_undelivered* no plain function.
+        ValueError: If *capacity* is below 1, or *overflow* none of the policies.
+
+    Emits:
+        MessageDropped: For each message that is dropped.
+
+    Example:
+        >>> orders, mailbox = open_mailbox[int](1, overflow="drop_newest", on_undelivered=print)
+        >>> orders.send_nowait(1)
+        >>> orders.send_nowait(2)
+        2 overflow
+        >>> mailbox.statistics().dropped
+        1
+    """
+
+    __slots__ = ()
+
+    def __new__(  # noqa: D102  the class says it
+        cls,
+        capacity: int,
+        *,
+        overflow: Overflow = "block",
+        name: str = "mailbox",
+        on_undelivered: Callable[[T, UndeliveredReason], object] | None = None,
+    ) -> open_mailbox[T]:
+        check_capacity(capacity, "write open_mailbox(100) for at most 100 messages")
+        check_choice("overflow", overflow, get_args(Overflow))
+        check_name("name", name)
+        _check_hook(on_undelivered)
+
+        def drop(message: T, why: UndeliveredReason) -> None:
+            _drop(name, on_undelivered, message, why)
+
+        store: Store[T] = Store(name, capacity, overflow, drop)
+        return super().__new__(cls, (Address(store), Mailbox(store)))
+
+
+def check_capacity(capacity: object, advice: str) -> None:
+    """Refuse what is no cap, and say how one is written.
+
+    Raises:
+        ValueError: If it is infinite.
+    """
+    if capacity == math.inf:
+        raise ValueError(
+            f"capacity must be a whole number, not {capacity!r}: a queue without a cap is a slow "
+            f"crash; {advice}"
+        )
+    check_count("capacity", capacity, least=1)
+
+
+def _check_hook(on_undelivered: object) -> None:
+    if on_undelivered is not None and (
+        not callable(on_undelivered) or inspect.iscoroutinefunction(on_undelivered)
+    ):
+        raise TypeError(
+            "on_undelivered takes a plain function of the message and the reason, which is "
+            f"called at once, but got {on_undelivered!r}: to do more, let it put the message into "
+            "another mailbox"
+        )
+
+
+def _drop(
+    mailbox: str,
+    on_undelivered: Callable[[T, UndeliveredReason], object] | None,
+    message: T,
+    why: UndeliveredReason,
+) -> None:
+    try:
+        if wanted(MessageDropped):
+            emit(MessageDropped(mailbox=mailbox, message=message, why=why))
+    finally:
+        if on_undelivered is not None:
+            try:
+                on_undelivered(message, why)
+            except Exception:
+                LOGGER.exception(
+                    "on_undelivered of mailbox %r raised, and is ignored: %r",
+                    mailbox,
+                    on_undelivered,
+                )

@@ -1,0 +1,48 @@
+"""What can be counted about a mailbox."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+__all__ = ["MailboxStatistics"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class MailboxStatistics:
+    """The figures of a mailbox, at one moment.
+
+    At every moment ``sent == received + dropped + used``: no message vanishes.
+
+    Example:
+        >>> MailboxStatistics(capacity=10, used=1, peak=2, sent=5, received=3, dropped=1,
+        ...                   rejected=0, waiting_senders=0).used
+        1
+    """
+
+    capacity: int
+    """How many messages may wait in it."""
+
+    used: int
+    """How many wait in it now."""
+
+    peak: int
+    """How many have waited in it at most."""
+
+    sent: int
+    """How many have entered it, or were handed to a receiver that was waiting."""
+
+    received: int
+    """How many have left it to be received or handled."""
+
+    dropped: int
+    """How many have left it, or were given up at its door, without being received."""
+
+    rejected: int
+    """How often a sender was told that there is no room, by `MailboxFull` or
+    `trio.WouldBlock`; those messages were not sent."""
+
+    waiting_senders: int
+    """How many senders wait for room now; their messages are not sent yet."""

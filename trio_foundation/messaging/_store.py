@@ -1,0 +1,297 @@
+"""What a mailbox and a server's mailbox have in common: a queue with a cap.
+
+Trio's own memory channel could hold the messages, but it cannot say what this room
+promises. It hides what is on its way from a sender that waits to the receiver, so nothing
+could be counted at every instant; it cannot drop its oldest message, nor withdraw one; and
+taking all that is there takes one call a message. So this is a deque, and tasks parked beside
+it by Trio's public low-level functions. Every change is a plain function that runs from
+beginning to end without another task in between.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar, final
+
+import outcome
+import trio
+from trio.lowlevel import Abort, Task, enable_ki_protection
+
+from ._errors import MailboxClosed, MailboxFull
+from ._rules import WHEN_FULL, Overflow, UndeliveredReason
+from ._statistics import MailboxStatistics
+
+__all__ = ["NOTHING", "Nothing", "Store"]
+
+T = TypeVar("T")
+
+
+@final
+class Nothing:
+    """Stands for no message, since every value may be one."""
+
+
+NOTHING: Final = Nothing()
+
+
+@final
+class Store(Generic[T]):
+    """Messages that wait for one receiver, and senders that wait for room.
+
+    Whenever senders wait, the queue is full; whenever the receiver waits, it is empty.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_dropped",
+        "_loser",
+        "_on_dropped",
+        "_peak",
+        "_received",
+        "_rejected",
+        "_room",
+        "_sent",
+        "_slot",
+        "_waiting",
+        "capacity",
+        "name",
+        "overflow",
+        "queue",
+        "receiver",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        overflow: Overflow,
+        on_dropped: Callable[[T, UndeliveredReason], None],
+    ) -> None:
+        self.name = name
+        self.capacity = capacity
+        self.overflow: Overflow = overflow
+        self.queue: deque[T] = deque()
+        self.receiver: Task | None = None  # parked
+        self._loser = WHEN_FULL[overflow]
+        self._on_dropped = on_dropped
+        self._room = capacity  # below 0 when closed, so that there is one question to ask
+        self._slot: T | Nothing = NOTHING  # on its way to a receiver that was parked
+        self._waiting: OrderedDict[Task, tuple[T, bool]] | None = None
+        self._closed = False
+        self._sent = self._received = self._dropped = self._rejected = self._peak = 0
+
+    # Sending
+
+    @enable_ki_protection
+    def put(self, message: T) -> None:
+        """Send a message now, or do with it what the policy says.
+
+        Raises:
+            trio.WouldBlock: If there is no room, and the sender may wait for it.
+            MailboxFull: If there is no room, and the sender may not wait.
+            MailboxClosed: If the store is closed.
+        """
+        receiver = self.receiver
+        if receiver is not None:
+            self.receiver = None
+            self._slot = message
+            self._sent += 1
+            self._received += 1
+            trio.lowlevel.reschedule(receiver)
+            return
+        used = len(self.queue)
+        if used < self._room:
+            self.queue.append(message)
+            self._sent += 1
+            if used >= self._peak:
+                self._peak = used + 1
+            return
+        self._overflow(message)
+
+    def _overflow(self, message: T) -> None:
+        if self._closed:
+            raise MailboxClosed(self.name)
+        if self._loser == "sender":
+            self._rejected += 1
+            if self.overflow == "block":
+                raise trio.WouldBlock
+            raise MailboxFull(self.name, self.capacity)
+        self._sent += 1
+        self._dropped += 1
+        if self._loser == "oldest":
+            message, newest = self.queue.popleft(), message
+            self.queue.append(newest)
+        self._on_dropped(message, "overflow")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a message more would have to wait, or make another one lose."""
+        return self.receiver is None and len(self.queue) >= self._room
+
+    @enable_ki_protection
+    def enqueue(self, task: Task, message: T, *, wakes: bool) -> None:
+        """Let a task stand in line for room, with its message.
+
+        Args:
+            task: The task; it parks itself.
+            message: What it wants to send.
+            wakes: Whether the task is to go on as soon as the message is sent.
+        """
+        if self._waiting is None:
+            self._waiting = OrderedDict()
+        self._waiting[task] = message, wakes
+
+    @enable_ki_protection
+    def withdraw(self, task: Task) -> bool:
+        """Take a task out of the line.
+
+        Returns:
+            Whether it stood there; if not, its message is sent.
+        """
+        return self._waiting is not None and self._waiting.pop(task, None) is not None
+
+    @enable_ki_protection
+    async def send(self, message: T) -> None:
+        """Send a message, and wait for room if the policy says so."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._loser != "sender" or len(self.queue) < self._room or self.receiver is not None:
+            self.put(message)
+        elif self.overflow == "block" and not self._closed:
+            await self._wait_to_send(message)
+            return
+        else:
+            self._overflow(message)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def _wait_to_send(self, message: T) -> None:
+        task = trio.lowlevel.current_task()
+        self.enqueue(task, message, wakes=True)
+
+        def abort(_: object) -> Abort:
+            self.withdraw(task)
+            return Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    # Receiving
+
+    @enable_ki_protection
+    def take(self) -> T | Nothing:
+        """Receive the message that has waited longest, if there is one."""
+        if self._slot is not NOTHING:
+            slot, self._slot = self._slot, NOTHING
+            return slot
+        if not self.queue:
+            return NOTHING
+        return self._pop()
+
+    def _pop(self) -> T:
+        message = self.queue.popleft()
+        self._received += 1
+        if self._waiting:
+            self._admit_one()
+        return message
+
+    def _admit_one(self) -> None:
+        assert self._waiting is not None
+        task, (message, wakes) = self._waiting.popitem(last=False)
+        self.queue.append(message)
+        self._sent += 1
+        if wakes:
+            trio.lowlevel.reschedule(task)
+
+    @enable_ki_protection
+    def take_all(self, most: int | None = None) -> list[T]:
+        """Receive all messages that wait, or the *most* that have waited longest."""
+        if most is None and not self._waiting:
+            messages = list(self.queue)
+            self.queue.clear()
+            self._received += len(messages)
+            return messages
+        count = len(self.queue) if most is None else min(most, len(self.queue))
+        return [self._pop() for _ in range(count)]
+
+    @enable_ki_protection
+    async def park(self) -> None:
+        """Wait for a message, which the next `take` returns; or until woken for nothing.
+
+        Raises:
+            trio.BusyResourceError: If another task waits already.
+        """
+        if self.receiver is not None:
+            raise trio.BusyResourceError("another task is receiving from this mailbox")
+        self.receiver = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort_park)
+
+    def _abort_park(self, _: object) -> Abort:
+        self.receiver = None
+        return Abort.SUCCEEDED
+
+    @enable_ki_protection
+    def wake(self) -> None:
+        """Let the receiver go on without a message, if it is parked."""
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            trio.lowlevel.reschedule(receiver)
+
+    # The end
+
+    @enable_ki_protection
+    def dismiss_waiting(self, failure: Callable[[], BaseException]) -> None:
+        """Let all who stand in line go, each with a failure of its own; they sent nothing."""
+        waiting, self._waiting = self._waiting, None
+        for task in waiting or ():
+            trio.lowlevel.reschedule(task, outcome.Error(failure()))
+
+    @enable_ki_protection
+    def flush(self) -> None:
+        """Drop all messages, oldest first; nobody is left to receive them."""
+        interrupt: BaseException | None = None
+        while self.queue:
+            self._dropped += 1
+            try:
+                self._on_dropped(self.queue.popleft(), "closed")
+            except BaseException as error:  # noqa: BLE001  raised when all are dropped
+                interrupt = interrupt or error
+        if interrupt is not None:
+            raise interrupt
+
+    @enable_ki_protection
+    def reclaim(self) -> None:
+        """Put what is on its way to a receiver that will not take it before all others."""
+        slot, self._slot = self._slot, NOTHING
+        if not isinstance(slot, Nothing):
+            self._received -= 1
+            self.queue.appendleft(slot)
+
+    @enable_ki_protection
+    def close(self) -> None:
+        """Close for good: whoever waits gets `MailboxClosed`, what waits is dropped."""
+        if self._closed:
+            return
+        self._closed = True
+        self._room = -1
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            trio.lowlevel.reschedule(receiver, outcome.Error(MailboxClosed(self.name)))
+        self.dismiss_waiting(lambda: MailboxClosed(self.name))
+        self.flush()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the figures, as they are now."""
+        return MailboxStatistics(
+            capacity=self.capacity,
+            used=len(self.queue),
+            peak=self._peak,
+            sent=self._sent,
+            received=self._received,
+            dropped=self._dropped,
+            rejected=self._rejected,
+            waiting_senders=len(self._waiting or ()),
+        )
