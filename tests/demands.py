@@ -22,10 +22,11 @@ __all__ = ["DEMANDS", "Package", "Public", "complaints_about_homes"]
 # adds the name here.
 TIMES = frozenset(
     {
-        "after", "deadline", "delay", "delivery_timeout", "ended_at", "every", "grace", "initial",
-        "maximum", "now", "opened_at", "per", "probe_timeout", "ran_for", "ready_within",
-        "reset_after", "reset_timeout", "retry_after", "slow_after", "started_at", "timeout",
-        "total", "trial_timeout", "ttl", "within",
+        "after", "deadline", "delay", "delivery_timeout", "ended_at", "every", "grace",
+        "handled_for", "initial", "maximum", "now", "opened_at", "per", "probe_timeout", "queued_for",
+        "ran_for", "ready_within", "reset_after", "reset_timeout", "retry_after", "running_for",
+        "seconds", "since", "slow_after", "started_at", "timeout", "total", "trial_timeout",
+        "ttl", "within",
     }
 )  # fmt: skip
 
@@ -413,7 +414,8 @@ def says_its_units(public: Public) -> Iterator[str]:
         for node in annotated_fields(cls):
             field = last_name(node.target)
             told = docs[field] + entries(public.doc, "Attributes").get(field, "")
-            if field in TIMES and "second" not in told:
+            is_word = "str" in ast.unparse(node.annotation)  # the initial state, say
+            if field in TIMES and not is_word and "second" not in told:
                 yield f"{public}.{field} is a time without a unit: say `in seconds` below the field"
 
 

@@ -9,10 +9,15 @@ its mailbox and its `Ref` outlive the crashes of whoever answers.
 from __future__ import annotations
 
 from .._base import give_home as _give_home
+from ._current_message import CurrentMessage
 from ._errors import CallError, CallFailed, MailboxClosed, MailboxFull, SelfCall, ServerGone
 from ._events import CallFinished, CallStarted, MessageDropped, MessagingEvent
 from ._mailbox import Address, Mailbox, open_mailbox
+from ._ref import Ref
 from ._rules import Overflow, UndeliveredReason
+from ._serve import Served, serve
+from ._server import Server, Timer
+from ._state_server import State, StateServer, WrongState
 from ._statistics import MailboxStatistics
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "CallFailed",
     "CallFinished",
     "CallStarted",
+    "CurrentMessage",
     "Mailbox",
     "MailboxClosed",
     "MailboxFull",
@@ -28,10 +34,18 @@ __all__ = [
     "MessageDropped",
     "MessagingEvent",
     "Overflow",
+    "Ref",
     "SelfCall",
+    "Served",
+    "Server",
     "ServerGone",
+    "State",
+    "StateServer",
+    "Timer",
     "UndeliveredReason",
+    "WrongState",
     "open_mailbox",
+    "serve",
 ]
 
 _give_home(globals())

@@ -77,10 +77,11 @@ class CallError(FoundationError):
     Example:
         >>> class OutOfStock(CallError):
         ...     pass
-        >>> raise OutOfStock("no more apples")
-        Traceback (most recent call last):
-        ...
-        trio_foundation.messaging.OutOfStock: no more apples
+        >>> try:
+        ...     raise OutOfStock("no more apples")
+        ... except CallError as refusal:
+        ...     print(refusal)
+        no more apples
     """
 
 
@@ -140,9 +141,7 @@ class ServerGone(FoundationError):
         self.server = server
 
     def __str__(self) -> str:
-        return (
-            f"server {self.server!r} is gone: it does not run, and is not going to be started"
-        )
+        return f"server {self.server!r} is gone: it does not run, and is not going to be started"
 
 
 @final

@@ -86,6 +86,6 @@ class CallFinished(MessagingEvent):
     handled_for: float
     """How long its handler ran, in seconds."""
 
-    outcome: Literal["returned", "refused", "crashed", "stopped", "postponed"]
+    outcome: Literal["returned", "refused", "crashed", "stopped"]
     """How the handler ended. ``refused``: it raised a `CallError`, or the message made no
-    sense. ``postponed``: it is to be handled again, in another state."""
+    sense."""

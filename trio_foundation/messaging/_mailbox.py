@@ -28,14 +28,14 @@ from ._store import Nothing, Store
 __all__ = ["Address", "Mailbox", "open_mailbox"]
 
 T = TypeVar("T")
-SendT = TypeVar("SendT", contravariant=True)
-ReceiveT = TypeVar("ReceiveT", covariant=True)
+SendT_contra = TypeVar("SendT_contra", contravariant=True)
+ReceiveT_co = TypeVar("ReceiveT_co", covariant=True)
 
 LOGGER = logging.getLogger("trio_foundation.messaging")
 
 
 @final
-class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
+class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
     """Where messages are sent to: the end of a mailbox that any number of tasks may hold.
 
     It needs no clone and no closing: a mailbox is open for as long as its receiver wants.
@@ -52,7 +52,7 @@ class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
 
     __slots__ = ("__weakref__", "_store")
 
-    def __init__(self, store: Store[SendT]) -> None:
+    def __init__(self, store: Store[SendT_contra]) -> None:
         self._store = store
 
     def __repr__(self) -> str:
@@ -64,7 +64,7 @@ class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
         return self._store.name
 
     @enable_ki_protection
-    async def send(self, value: SendT) -> None:
+    async def send(self, value: SendT_contra) -> None:
         """Send a message, and wait for room if the policy is ``block``.
 
         Senders that wait are served in order. A drop policy never waits.
@@ -96,7 +96,7 @@ class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
         await self._store.send(value)
 
     @enable_ki_protection
-    def send_nowait(self, value: SendT) -> None:
+    def send_nowait(self, value: SendT_contra) -> None:
         """Send a message at once. It is to be called in the Trio thread.
 
         Args:
@@ -135,11 +135,14 @@ class Address(trio.abc.SendChannel[SendT], Generic[SendT]):
 
 
 @final
-class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
+class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
     """Where messages are received: the end of a mailbox that one task at a time reads.
 
     As a block, ``with`` or ``async with``, it is closed at the end. ``async for`` receives
     until it is closed.
+
+    Cancellation:
+        A block is closed all the same; of a loop that is cancelled no message is lost.
 
     Example:
         >>> import trio
@@ -158,7 +161,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
 
     __slots__ = ("__weakref__", "_is_busy", "_store")
 
-    def __init__(self, store: Store[ReceiveT]) -> None:
+    def __init__(self, store: Store[ReceiveT_co]) -> None:
         self._store = store
         self._is_busy = False
 
@@ -171,7 +174,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
         return self._store.name
 
     @enable_ki_protection
-    async def receive(self) -> ReceiveT:
+    async def receive(self) -> ReceiveT_co:
         """Receive the message that was sent first, and wait for one if there is none.
 
         Returns:
@@ -201,14 +204,14 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
             if isinstance(message, Nothing):
                 self._check_open()
                 await store.park()
-                return cast("ReceiveT", store.take())
+                return cast("ReceiveT_co", store.take())
             await trio.lowlevel.cancel_shielded_checkpoint()
             return message
         finally:
             self._is_busy = False
 
     @enable_ki_protection
-    def receive_nowait(self) -> ReceiveT:
+    def receive_nowait(self) -> ReceiveT_co:
         """Receive the message that was sent first, if there is one.
 
         Returns:
@@ -234,7 +237,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
         return message
 
     @enable_ki_protection
-    async def receive_batch(self, max_items: int | None = None) -> list[ReceiveT]:
+    async def receive_batch(self, max_items: int | None = None) -> list[ReceiveT_co]:
         """Receive all messages that are there, and wait for one if there is none.
 
         Much work in small messages goes many times faster so, since the receiver is woken
@@ -277,12 +280,12 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
                 return messages
             self._check_open()
             await store.park()
-            first = cast("ReceiveT", store.take())
+            first = cast("ReceiveT_co", store.take())
             return [first, *store.take_all(None if max_items is None else max_items - 1)]
         finally:
             self._is_busy = False
 
-    async def __anext__(self) -> ReceiveT:
+    async def __anext__(self) -> ReceiveT_co:
         try:
             return await self.receive()
         except MailboxClosed:
@@ -314,7 +317,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT], Generic[ReceiveT]):
         self.close()
         await trio.lowlevel.checkpoint()
 
-    def __enter__(self) -> Mailbox[ReceiveT]:
+    def __enter__(self) -> Mailbox[ReceiveT_co]:
         return self
 
     def __exit__(
@@ -376,7 +379,7 @@ class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as 
 
     __slots__ = ()
 
-    def __new__(  # noqa: D102  the class says it
+    def __new__(
         cls,
         capacity: int,
         *,

@@ -201,6 +201,16 @@ class Store(Generic[T]):
         if wakes:
             trio.lowlevel.reschedule(task)
 
+    def peek(self) -> T | Nothing:
+        """Return what the next `take` would, and leave it there."""
+        if self._slot is not NOTHING or not self.queue:
+            return self._slot
+        return self.queue[0]
+
+    def count(self) -> int:
+        """Return how many messages the receiver could take now."""
+        return len(self.queue) + (self._slot is not NOTHING)
+
     @enable_ki_protection
     def take_all(self, most: int | None = None) -> list[T]:
         """Receive all messages that wait, or the *most* that have waited longest."""
@@ -257,13 +267,22 @@ class Store(Generic[T]):
         if interrupt is not None:
             raise interrupt
 
+    def give_back(self, message: T) -> None:
+        """Put a message that was received before all others, as if it had not been."""
+        self._received -= 1
+        self.queue.appendleft(message)
+
+    def count_as_dropped(self) -> None:
+        """Count a message that was received as one that was dropped."""
+        self._received -= 1
+        self._dropped += 1
+
     @enable_ki_protection
     def reclaim(self) -> None:
-        """Put what is on its way to a receiver that will not take it before all others."""
+        """Give back what is on its way to a receiver that will not take it."""
         slot, self._slot = self._slot, NOTHING
         if not isinstance(slot, Nothing):
-            self._received -= 1
-            self.queue.appendleft(slot)
+            self.give_back(slot)
 
     @enable_ki_protection
     def close(self) -> None:

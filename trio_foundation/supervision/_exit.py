@@ -25,7 +25,10 @@ _Group: TypeAlias = BaseExceptionGroup[BaseException]
 _CAUSE = BaseException.__dict__["__cause__"]
 _CONTEXT = BaseException.__dict__["__context__"]
 
-_ROOM = os.path.dirname(__file__) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+# The demo is a program like any other.
+_DEMO = os.path.join(_PACKAGE, "demo") + os.sep
 
 # The innermost frames say what went wrong. A RecursionError has a thousand of the others.
 _FRAMES_KEPT = 50
@@ -134,14 +137,19 @@ def _report(error: BaseException) -> TracebackException | str:
 
 
 def _leave_out_ours(report: TracebackException) -> None:
-    """Take the frames of this room out of a report, and out of those within it."""
+    """Take the frames of this library out of a report, and out of those within it."""
     queue: list[TracebackException | None] = [report]
     while queue:
         one = queue.pop()
         if one is not None:
-            frames = [frame for frame in one.stack if not frame.filename.startswith(_ROOM)]
-            one.stack[:] = frames
+            theirs = [frame for frame in one.stack if not _is_ours(frame.filename)]
+            if theirs:  # else the error is ours
+                one.stack[:] = theirs
             queue += [one.__cause__, one.__context__, *(one.exceptions or ())]
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_PACKAGE) and not filename.startswith(_DEMO)
 
 
 def _rebuild(fields: dict[str, Any], traceback: str) -> Exit:

@@ -159,9 +159,7 @@ class StaticEngine(Engine):
                 continue
             if self.ending is not None:
                 break
-            await self._halt(
-                entry, self.strategy, to_return=entry.spec.restart != "temporary"
-            )
+            await self._halt(entry, self.strategy, to_return=entry.spec.restart != "temporary")
             if entry.forgotten:
                 continue  # deleted meanwhile
             if entry.spec.restart == "temporary":

@@ -1,0 +1,155 @@
+"""What there is of a server in one Trio run: its mailbox, and where its child stands.
+
+It outlives the incarnations. The child's states say what becomes of messages: they wait while
+the server is to be started, starts, runs or backs off, and are refused when nothing runs and
+nothing is scheduled. While the server is being stopped for good it takes no new ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, final
+
+import outcome
+import trio
+from trio.lowlevel import Task
+
+from ..supervision import Child, ChildState
+from ..telemetry import emit, wanted
+from ._current_message import CurrentMessage
+from ._errors import MailboxFull, ServerGone
+from ._events import MessageDropped
+from ._request import Call, Request
+from ._rules import Overflow, UndeliveredReason
+from ._store import Store
+
+__all__ = ["Box"]
+
+S = TypeVar("S")
+
+
+@final
+class Box(Generic[S]):
+    """The mailbox of a server, and what its `Ref` has to know."""
+
+    __slots__ = (
+        "_forget_child",
+        "child",
+        "current",
+        "is_shut",
+        "name",
+        "on_stopping",
+        "postponed",
+        "retry",
+        "since",
+        "state",
+        "store",
+        "task",
+    )
+
+    def __init__(self, name: str, capacity: int, overflow: Overflow) -> None:
+        self.name = name
+        self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
+        self.child: Child[Any] | None = None
+        self.is_shut = False
+        """Whether no new messages are taken: the server is gone, or is leaving."""
+        self.task: Task | None = None
+        """The task of the incarnation that runs..."""
+        self.current: Request | None = None
+        """... the message that it has in hand..."""
+        self.since = 0.0
+        """... and since when, in seconds."""
+        self.state: str | None = None
+        """The state of a `StateServer`."""
+        self.on_stopping: Callable[[], None] | None = None
+        """Called when the incarnation is to stop."""
+        self.postponed: list[Request] | None = None
+        """Messages that wait for another state of a `StateServer`, oldest first..."""
+        self.retry: deque[Request] | None = None
+        """... and those that are to be tried in this one, all newer than the others."""
+        self._forget_child: Callable[[], None] | None = None
+
+    # The child
+
+    def move_in(self, child: Child[Any]) -> None:
+        """Serve *child* from now on.
+
+        Raises:
+            ValueError: If another child is served, and is not at rest.
+        """
+        other = self.child
+        if other is not None and other is not child and not _is_at_rest(other.state):
+            raise ValueError(
+                f"server {self.name!r} is child {other.name!r} of a supervisor already "
+                f"({other.state}), and runs once at a time: write serve(...) again for another"
+            )
+        if self._forget_child is not None:
+            self._forget_child()
+        self.child = child
+        self.is_shut = False
+        self._forget_child = child.on_state(self._note_state)
+
+    def _note_state(self, state: ChildState) -> None:
+        if _is_at_rest(state):
+            self.is_shut = True
+            self._refuse_all()
+        elif state == "stopping":
+            assert self.child is not None
+            self.is_shut = self.child.leaving
+            if self.on_stopping is not None:
+                self.on_stopping()
+        else:
+            self.is_shut = False
+
+    def _refuse_all(self) -> None:
+        self.store.dismiss_waiting(lambda: ServerGone(self.name))
+        self.store.reclaim()
+        aside = [*(self.postponed or ()), *(self.retry or ())]
+        self.postponed = self.retry = None
+        for request in reversed(aside):
+            self.store.give_back(request)
+        self.store.flush()
+
+    def _dropped(self, request: Request, why: UndeliveredReason) -> None:
+        if isinstance(request, Call):
+            request.settle(outcome.Error(self._refusal(why)))
+        if wanted(MessageDropped):
+            emit(MessageDropped(mailbox=self.name, message=request.method, why=why))
+
+    def _refusal(self, why: UndeliveredReason) -> MailboxFull | ServerGone:
+        if why == "overflow":
+            return MailboxFull(self.name, self.store.capacity)
+        return ServerGone(self.name)
+
+    def give_up(self, request: Request) -> None:
+        """Drop a message that was taken, because there is no room to keep it."""
+        self.store.count_as_dropped()
+        self._dropped(request, "overflow")
+
+    def pass_over(self, request: Request) -> None:
+        """Drop a message that was taken, because its caller has left."""
+        self.store.count_as_dropped()
+        if wanted(MessageDropped):
+            emit(MessageDropped(mailbox=self.name, message=request.method, why="abandoned"))
+
+    # What is shown
+
+    def status(self, shown: object) -> object:
+        """Return what a snapshot tells of the server."""
+        current = self.current
+        if shown is None and self.state is not None:
+            shown = f"in state {self.state!r}"
+        if current is None:
+            return shown
+        return CurrentMessage(
+            method=current.method,
+            since=self.since,
+            running_for=trio.current_time() - self.since,
+            queued=len(self.store.queue),
+            shown=shown,
+        )
+
+
+def _is_at_rest(state: ChildState) -> bool:
+    return state in {"stopped", "ignored"}

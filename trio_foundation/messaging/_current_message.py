@@ -1,0 +1,43 @@
+"""What a server is at, for whoever looks at the tree."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+__all__ = ["CurrentMessage"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CurrentMessage:
+    """The message that a server has in hand, as its supervisor's snapshot shows it.
+
+    It is the ``status`` of the server's child there, while a handler runs. So a handler that
+    is stuck can be named.
+
+    Example:
+        >>> print(CurrentMessage(method="charge", since=100.0, running_for=2.5, queued=3))
+        charge for 2.5 s, 3 more wait
+    """
+
+    method: str
+    """The name of the method; ``setup`` and ``teardown`` too."""
+
+    since: float
+    """When its handler began, in seconds by `trio.current_time`."""
+
+    running_for: float
+    """How long that is ago, in seconds."""
+
+    queued: int
+    """How many messages wait."""
+
+    shown: object = None
+    """What the server shows of itself, in ``current_child().status``."""
+
+    def __str__(self) -> str:
+        shown = "" if self.shown is None else f"{self.shown}; "
+        waiting = "" if not self.queued else f", {self.queued} more wait"
+        return f"{shown}{self.method} for {round(self.running_for, 3):g} s{waiting}"

@@ -1,0 +1,374 @@
+"""One incarnation of a server: the loop that takes messages and runs their methods.
+
+There is one task, so there is one message at a time. Users' code runs where a
+KeyboardInterrupt may reach it; the bookkeeping around it does not. Whatever ends the loop, the
+message in hand is answered first, and `Server.teardown` is run last.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import traceback
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
+
+import outcome
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from ..supervision import Child, Exit, ShutdownChild, cleanup_scope, stop_requested
+from ..telemetry import emit, wanted
+from ._box import Box
+from ._errors import CallError, CallFailed
+from ._events import CallFinished, CallStarted
+from ._machine import Machine
+from ._post import Post
+from ._ref import Ref
+from ._request import HANDLED, NO_KWARGS, Call, Own, Request, Tick
+from ._rules import Appointment, Timetable
+from ._server import Server
+from ._state_server import StateServer
+from ._store import NOTHING, Nothing
+from ._users_code import is_misaddressed, make, run, run_method
+
+__all__ = ["Loop"]
+
+LOGGER = logging.getLogger("trio_foundation.messaging")
+
+S = TypeVar("S", bound=Server)
+
+Ending: TypeAlias = Literal["returned", "refused", "crashed", "stopped"]
+
+# How many messages are handled before other tasks get their turn, whatever is queued.
+_TURN: Final = 32
+
+
+@final
+class Loop(Generic[S]):
+    """What runs one instance of a server's class, from its making to its teardown."""
+
+    __slots__ = (
+        "_allowed",
+        "_beat_due",
+        "_beat_every",
+        "_farewell",
+        "_is_draining",
+        "_is_plain",
+        "_is_watched",
+        "_now",
+        "_timetable",
+        "box",
+        "child",
+        "machine",
+        "post",
+        "ref",
+        "server",
+    )
+
+    def __init__(self, post: Post[S], box: Box[S], child: Child[Any]) -> None:
+        self.post = post
+        self.box = box
+        self.child = child
+        self.ref: Ref[Any] = Ref(post)
+        self.server: S | None = None
+        self.machine: Machine | None = None
+        self._is_plain = True
+        """Whether there is nothing to look after but the queue."""
+        self._timetable: Timetable[tuple[str, tuple[object, ...]]] | None = None
+        self._beat_every: float | None = None
+        self._beat_due = math.inf
+        self._now = 0.0
+        self._is_watched = False
+        self._allowed: float = math.inf
+        """How many messages more it handles."""
+        self._is_draining = False
+        """Whether it ends when the queue is empty."""
+        self._farewell: ShutdownChild | None = None
+
+    # From first to last
+
+    @enable_ki_protection
+    async def run(self, task_status: trio.TaskStatus[Ref[S]]) -> None:
+        """Be the incarnation.
+
+        Raises:
+            ShutdownChild: If the server shut itself down.
+        """
+        box = self.box
+        box.task = trio.lowlevel.current_task()
+        box.on_stopping = self._on_stopping
+        if self.post.drain:
+            stop_requested()  # so that it is asked before it is cancelled
+        try:
+            self._take_in_hand(Own("setup", (), NO_KWARGS, 0.0))
+            await self._set_up()
+            box.current = None
+            self._begin_to_beat()
+            task_status.started(self.ref)
+            await self._work()
+        except BaseException as error:
+            self._fail(error)
+            await self._tear_down(error)
+            raise
+        else:
+            await self._tear_down(self._farewell)
+            if self._farewell is not None:
+                raise self._farewell
+        finally:
+            box.task = box.current = box.on_stopping = None
+            HANDLED.set(None)
+
+    async def _set_up(self) -> None:
+        server = await make(self.post.factory)
+        server._steering = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self.server = server
+        if self.post.server_type is None:
+            self.post.server_type = type(server)
+        await run(server.setup)
+        if isinstance(server, StateServer):
+            self.machine = Machine(self, self.box, server)
+            self._is_plain = False
+            await self.machine.begin()
+
+    async def _tear_down(self, error: BaseException | None) -> None:
+        """Run the server's teardown; its own error does not hide *error*."""
+        server = self.server
+        if server is None:
+            return
+        exit = self.child.exit_by(error)
+        self._take_in_hand(Own("teardown", (), NO_KWARGS, 0.0))
+        try:
+            with cleanup_scope():
+                await run(server.teardown, exit)
+        except Exception as second:
+            if exit.error is None or exit.reason == "shutdown":
+                raise
+            LOGGER.exception("teardown of server %r raised, after %s", self.box.name, exit)
+            assert error is not None
+            error.add_note(f"and then teardown raised {type(second).__name__}: {second}")
+
+    def _take_in_hand(self, request: Request) -> None:
+        self.box.since = trio.current_time()
+        self.box.current = request
+        HANDLED.set(request)
+
+    # The loop
+
+    async def _work(self) -> None:
+        while True:
+            self._note_time()
+            if await self._take_turn():
+                await trio.lowlevel.checkpoint()
+            elif self._allowed <= 0 or self._is_draining:
+                return
+            else:
+                await self._park()
+
+    async def _take_turn(self) -> bool:  # noqa: C901, PLR0915  each message pays for each call
+        """Handle messages until there are none.
+
+        Returns:
+            Whether there may be more, and it is time to let other tasks run.
+        """
+        box, task, server, machine = self.box, self.box.task, self.server, self.machine
+        take = box.store.take
+        assert task is not None
+        assert server is not None
+        for _ in range(_TURN):
+            request = take() if self._is_plain else self._choose()
+            if isinstance(request, Nothing):
+                return False
+            if isinstance(request, Call) and request.caller is None:
+                box.pass_over(request)
+                continue
+            box.current = request
+            box.since = self._now
+            HANDLED.set(request)
+            # Trio sets this to None whenever the task has slept.
+            task.custom_sleep_data = self
+            if self._is_watched:
+                self._tell_started(request)
+            try:
+                value = await (
+                    run_method(server, request) if machine is None else machine.handle(request)
+                )
+            except Exception as error:
+                refusal = self._refusal(error)
+                if refusal is None:
+                    raise
+                self._refuse(request, refusal)
+            else:
+                if self._is_watched:
+                    self._tell_finished(request, "returned")
+                if request.caller is not None:
+                    trio.lowlevel.reschedule(request.caller, outcome.Value(value))
+                value = None  # it may be large
+            box.current = None
+            request.args, request.kwargs = (), NO_KWARGS
+            if task.custom_sleep_data is not self:
+                self._note_time()
+        return True
+
+    def _note_time(self) -> None:
+        """Look at the clock, and who listens. Only while the task sleeps can either change."""
+        self._now = trio.current_time()
+        self._is_watched = wanted(CallStarted) or wanted(CallFinished)
+
+    def _refusal(self, error: Exception) -> Exception | None:
+        """Return what an error refuses this one call with, or None if it crashes the server."""
+        if isinstance(error, CallError):
+            return error
+        if isinstance(error, (TypeError, AttributeError)) and is_misaddressed(error):
+            return TypeError(f"server {self.box.name!r}: {error}")
+        return None
+
+    def _refuse(self, request: Request, refusal: Exception) -> None:
+        self._tell_finished(request, "refused")
+        if isinstance(request, Call):
+            request.settle(outcome.Error(refusal))
+        else:
+            LOGGER.warning(
+                "server %r refused the %s of %r: %r",
+                self.box.name,
+                request.kind,
+                request.method,
+                refusal,
+            )
+
+    def _fail(self, error: BaseException) -> None:
+        """Answer the message in hand: nobody knows how far it came."""
+        request, self.box.current = self.box.current, None
+        if request is None or request.kind == "own":
+            return
+        exit = self.child.exit_by(error)
+        self._tell_finished(request, "stopped" if exit.error is None else "crashed")
+        if isinstance(request, Call):
+            text = "" if exit.error is None else "".join(traceback.format_exception(exit.error))
+            failure = CallFailed(self.box.name, request.method, _how(exit), text)
+            failure.__cause__ = exit.error
+            request.settle(outcome.Error(failure))
+        request.args, request.kwargs = (), NO_KWARGS
+
+    def _tell_started(self, request: Request) -> None:
+        assert request.kind != "own"
+        emit(
+            CallStarted(
+                server=self.box.name,
+                method=request.method,
+                kind=request.kind,
+                queued_for=self.box.since - request.queued_at,
+            )
+        )
+
+    def _tell_finished(self, request: Request, how: Ending) -> None:
+        if wanted(CallFinished):
+            assert request.kind != "own"
+            emit(
+                CallFinished(
+                    server=self.box.name,
+                    method=request.method,
+                    kind=request.kind,
+                    queued_for=self.box.since - request.queued_at,
+                    handled_for=trio.current_time() - self.box.since,
+                    outcome=how,
+                )
+            )
+
+    # What there is to do besides the queue
+
+    def _choose(self) -> Request | Nothing:
+        """Return what is to be handled next: a message, or what came due before it."""
+        now = trio.current_time()
+        if self._beat_every is not None:
+            self.child.beat()
+            self._beat_due = now + self._beat_every
+        while self._allowed > 0:
+            self._allowed -= 1
+            request = self._next(now)
+            if (
+                self.machine is None
+                or isinstance(request, Nothing)
+                or not self.machine.is_postponed(request)
+            ):
+                return request
+        return NOTHING
+
+    def _next(self, now: float) -> Request | Nothing:
+        box = self.box
+        if box.retry:
+            return box.retry.popleft()
+        if self._timetable is not None and self._timetable.next_due <= now:
+            first = box.store.peek()
+            if isinstance(first, Nothing) or self._timetable.next_due < first.queued_at:
+                come_due = self._timetable.pop(now)
+                assert come_due is not None
+                due, (method, args) = come_due
+                return Tick(method, args, NO_KWARGS, due)
+        return box.store.take()
+
+    async def _park(self) -> None:
+        """Wait until there is a message, or something comes due."""
+        due = self._beat_due
+        if self._timetable is not None:
+            due = min(due, self._timetable.next_due)
+        if due == math.inf:
+            await self.box.store.park()
+        else:
+            with trio.CancelScope(deadline=due):
+                await self.box.store.park()
+
+    def _begin_to_beat(self) -> None:
+        liveness = self.child.spec.liveness
+        if liveness is not None:
+            # Twice as often as asked for, so that an idle server is never late; and before
+            # each message, so that its handler has all the time there is.
+            self._beat_every = liveness.every / 2
+            self._is_plain = False
+
+    def _on_stopping(self) -> None:
+        """Take no more messages; to drain is to handle those that are there."""
+        self._is_plain = False
+        if not self.post.drain or self.child.ending != "stopped":
+            self._allowed = 0
+        elif self.child.leaving:
+            self._is_draining = True  # and no new ones come
+        else:
+            self._allowed = min(self._allowed, self.box.store.count())
+        self.box.store.wake()
+
+    # What the server asks for (see `Steering`)
+
+    def set_timer(
+        self, method: str, args: tuple[object, ...], *, after: float, every: float | None
+    ) -> Appointment[tuple[str, tuple[object, ...]]]:
+        """Have a method run after so many seconds, and again every so many."""
+        if self._timetable is None:
+            self._timetable = Timetable()
+            self._is_plain = False
+        now = trio.current_time()
+        appointment = self._timetable.enter((method, args), now=now, after=after, every=every)
+        self.box.store.wake()  # it waits for what came due before
+        return appointment
+
+    def call_off(self, appointment: Appointment[tuple[str, tuple[object, ...]]]) -> None:
+        """Have it not run any more."""
+        if self._timetable is not None:
+            self._timetable.call_off(appointment)
+
+    def shut_down(self, reason: object) -> None:
+        """End after the message in hand."""
+        if self._farewell is None:
+            self._farewell = ShutdownChild(reason)
+        self._is_plain = False
+        self._allowed = 0
+        self.box.store.wake()
+
+
+def _how(exit: Exit) -> str:
+    return {
+        "returned": "ended",
+        "shutdown": "shut down",
+        "crashed": "crashed",
+        "stopped": "was stopped",
+        "unresponsive": "was unresponsive, and ended,",
+    }[exit.reason]

@@ -1,0 +1,159 @@
+"""What runs the table of a server with states, within its loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from ._box import Box
+from ._request import Request
+from ._rules import Appointment, Table
+from ._state_server import StateServer, WrongState
+from ._users_code import run, run_method
+
+if TYPE_CHECKING:  # a loop has its machine
+    from ._loop import Loop
+
+__all__ = ["Machine"]
+
+
+@final
+class Machine:
+    """The state of one incarnation of a `StateServer`, and what changes it."""
+
+    __slots__ = ("_box", "_chosen", "_is_moving", "_loop", "_server", "_table", "_timeout", "state")
+
+    def __init__(self, loop: Loop[Any], box: Box[Any], server: StateServer) -> None:
+        self._loop = loop
+        self._box = box
+        self._server = server
+        self._table = _table_of(server)
+        self._chosen: str | None = None
+        self._is_moving = False
+        self._timeout: Appointment[tuple[str, tuple[object, ...]]] | None = None
+        self.state = self._table.initial
+
+    async def begin(self) -> None:
+        """Come into the first state; what another incarnation had set aside is tried in it."""
+        await self._enter(self.state)
+        self._try_again()
+
+    def is_postponed(self, request: Request) -> bool:
+        """Return whether a message has to wait for another state; then it is set aside."""
+        if self._table.reaction(self.state, request.method) != "postpone":
+            return False
+        box = self._box
+        if box.postponed is None:
+            box.postponed = []
+        if len(box.postponed) < box.store.capacity:
+            box.postponed.append(request)
+        else:
+            box.give_up(request)
+        return True
+
+    async def handle(self, request: Request) -> object:
+        """Run the method of a message, and go to the state that it leads to.
+
+        Returns:
+            What the method returned.
+
+        Raises:
+            WrongState: If it is not handled in this state.
+        """
+        method = request.method
+        if self._table.reaction(self.state, method) == "refuse":
+            handled = self._table.handled_in(self.state)
+            raise WrongState(self._box.name, method, self.state, handled)
+        self._chosen = None
+        value = await run_method(self._server, request)
+        target = self._target(method)
+        if target != self.state:
+            await self._change(target)
+        return value
+
+    def become(self, state: str) -> None:
+        """Choose where the message in hand leads to.
+
+        Raises:
+            ValueError: If it does not lead there.
+            RuntimeError: If there is none.
+        """
+        current = self._box.current
+        if current is None or current.kind == "own" or self._is_moving:
+            raise RuntimeError(
+                "become works in the method of a message only, and takes effect when it returns"
+            )
+        targets = self._table.targets(self.state, current.method)
+        if state not in targets:
+            raise ValueError(
+                f"in state {self.state!r}, {current.method!r} leads to {_either(targets)}, "
+                f"not to {state!r}"
+            )
+        self._chosen = state
+
+    def _target(self, method: str) -> str:
+        """Return the state that a method has led to.
+
+        Raises:
+            RuntimeError: If it had to choose, and did not.
+        """
+        targets = self._table.targets(self.state, method)
+        if self._chosen is not None:
+            return self._chosen
+        if len(targets) == 1:
+            return targets[0]
+        if self.state in targets:
+            return self.state
+        raise RuntimeError(
+            f"in state {self.state!r}, {method!r} has to choose where it leads to: call "
+            f"self.become({_either(targets)})"
+        )
+
+    async def _change(self, target: str) -> None:
+        await self._act("exit")
+        if self._timeout is not None:
+            self._loop.call_off(self._timeout)
+            self._timeout = None
+        await self._enter(target)
+        self._try_again()
+
+    def _try_again(self) -> None:
+        box = self._box
+        # Whatever is still to be tried came after all that was set aside.
+        box.retry = deque([*(box.postponed or ()), *(box.retry or ())])
+        box.postponed = None
+
+    async def _enter(self, state: str) -> None:
+        self.state = self._box.state = state
+        timeout = self._table.rows[state].timeout
+        if timeout is not None:
+            seconds, method = timeout
+            self._timeout = self._loop.set_timer(method, (), after=seconds, every=None)
+        await self._act("enter")
+
+    async def _act(self, moment: Literal["enter", "exit"]) -> None:
+        row = self._table.rows[self.state]
+        action = row.enter if moment == "enter" else row.exit
+        if action is not None:
+            self._is_moving = True
+            try:
+                await run(getattr(self._server, action))
+            finally:
+                self._is_moving = False
+
+
+def _table_of(server: StateServer) -> Table:
+    """Return the table of a server's class.
+
+    Raises:
+        TypeError: If it has none.
+    """
+    table: Table | None = getattr(type(server), "_table", None)
+    if table is None:
+        name = type(server).__name__
+        raise TypeError(f"{name} has no states: write states = {{'ready': State({{...}})}} in it")
+    return table
+
+
+def _either(states: tuple[str, ...]) -> str:
+    return " or ".join(repr(state) for state in states)

@@ -1,0 +1,206 @@
+"""Where a server's messages go, whichever incarnation and whichever Trio run it is.
+
+What `serve` returns may be made once, when a module is imported, and used in run after run,
+or in two at the same time in two threads. So it holds no state of its own but a `Box` for each
+run, which nothing keeps when the run is over.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from weakref import WeakKeyDictionary
+
+import trio
+from trio.lowlevel import RunVar
+
+from .._base import check_async_fn
+from ..supervision import Child
+from ._box import Box
+from ._rules import Overflow
+
+if TYPE_CHECKING:
+    from ._server import Server
+
+__all__ = ["Post", "name_of_method"]
+
+S = TypeVar("S", bound="Server")
+
+# Part of every server, and no messages.
+NO_MESSAGES = frozenset({"setup", "teardown", "every", "after", "shutdown"})
+
+
+@final
+class _Run:
+    """Stands for one Trio run."""
+
+    __slots__ = ("__weakref__",)
+
+
+_RUN: RunVar[_Run] = RunVar("trio_foundation.messaging")
+
+
+@final
+class Post(Generic[S]):
+    """All that `serve` was told, and a box for each run."""
+
+    __slots__ = (
+        "__weakref__",
+        "_elsewhere",
+        "_here",
+        "_names",
+        "capacity",
+        "drain",
+        "factory",
+        "name",
+        "overflow",
+        "server_type",
+    )
+
+    def __init__(
+        self,
+        factory: Callable[[], S],
+        *,
+        name: str,
+        capacity: int,
+        overflow: Overflow,
+        drain: bool,
+    ) -> None:
+        self.factory = factory
+        self.name = name
+        self.capacity = capacity
+        self.overflow: Overflow = overflow
+        self.drain = drain
+        self.server_type: type[S] | None = factory if isinstance(factory, type) else None
+        """Known at once if the factory is the class, else with the first incarnation."""
+        self._here: tuple[_Run, Box[S]] | tuple[None, None] = (None, None)
+        self._elsewhere: WeakKeyDictionary[_Run, Box[S]] | None = None
+        self._names: dict[object, str] = {}
+
+    def find(
+        self, verb: str, method: Callable[..., object], args: tuple[object, ...]
+    ) -> tuple[str, Box[S]]:
+        """Return the name of a method that is a message, and the box of this run.
+
+        Args:
+            verb: What the user called.
+            method: The method.
+            args: Its arguments, for the error.
+        """
+        run, box = self._here
+        try:  # nearly always one has asked for it before, in this very run
+            if run is _RUN.get() and box is not None:
+                return self._names[method], box
+        except (LookupError, RuntimeError, TypeError):
+            pass
+        return self.message(verb, method, args), self.box()
+
+    def box(self) -> Box[S]:
+        """Return the box of this run.
+
+        Raises:
+            RuntimeError: If this is no Trio run, or another thread.
+        """
+        try:
+            current = _RUN.get()
+        except (LookupError, RuntimeError):
+            current = self._new_run()
+        run, box = self._here
+        return box if run is current and box is not None else self._come_to(current)
+
+    def _new_run(self) -> _Run:
+        if not trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                f"server {self.name!r} is reached from within its Trio run only: from a thread "
+                "use trio.from_thread.run"
+            )
+        run = _Run()
+        _RUN.set(run)
+        return run
+
+    def _come_to(self, run: _Run) -> Box[S]:
+        elsewhere = WeakKeyDictionary[_Run, Box[S]]()
+        if self._elsewhere is not None:
+            elsewhere.update(self._elsewhere)
+        before, box = self._here
+        if before is not None and box is not None:
+            elsewhere[before] = box
+        box = elsewhere.pop(run, None) or Box(self.name, self.capacity, self.overflow)
+        self._elsewhere = elsewhere if len(elsewhere) else None
+        self._here = run, box
+        return box
+
+    # A resident of the spec (see `supervision.Resident`)
+
+    def move_in(self, child: Child[Any]) -> None:
+        """Take note that a supervisor has taken the spec."""
+        self.box().move_in(child)
+
+    def status(self, shown: object) -> object:
+        """Return what a snapshot tells of the server."""
+        return self.box().status(shown)
+
+    # Methods are messages
+
+    def message(self, verb: str, method: Callable[..., object], args: tuple[object, ...]) -> str:
+        """Return the name of a method, if it is one that can be a message to the server.
+
+        Args:
+            verb: What the user called.
+            method: The method.
+            args: Its arguments, for the error.
+
+        Raises:
+            TypeError: If it cannot.
+        """
+        name = name_of_method(verb, method, args)
+        if self.server_type is None:
+            return name  # and the server will see
+        self.check_method(verb, method, name)
+        self._names[method] = name
+        return name
+
+    def check_method(self, verb: str, method: object, name: str) -> None:
+        """Refuse what is no method of the server's class, nor of one that it inherits from.
+
+        Raises:
+            TypeError: If it is none.
+        """
+        server_type = self.server_type
+        assert server_type is not None
+        if any(vars(cls).get(name) is method for cls in server_type.__mro__):
+            return
+        raise TypeError(
+            f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"
+        )
+
+
+def name_of_method(verb: str, method: object, args: tuple[object, ...]) -> str:
+    """Return the name of what could be a message.
+
+    Raises:
+        TypeError: If it could be none.
+    """
+    check_async_fn(verb, method, args)
+    if inspect.ismethod(method):
+        cls = type(method.__self__).__name__
+        raise TypeError(
+            f"{verb} takes the method as the class has it: write {verb}({cls}.{method.__name__}"
+            f"{', ...' if args else ''}), not that of an instance"
+        )
+    name = getattr(method, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{verb} takes a method of the server's class, not {method!r}")
+    assert callable(method)
+    if name in NO_MESSAGES:
+        raise TypeError(f"{verb} takes a message, and {name!r} is none: every server has it")
+    if not inspect.iscoroutinefunction(inspect.unwrap(method)):
+        raise TypeError(
+            f"{verb} takes an async method, and {_told(method)} is not: write `async def {name}`"
+        )
+    return name
+
+
+def _told(method: object) -> str:
+    return getattr(method, "__qualname__", None) or repr(method)

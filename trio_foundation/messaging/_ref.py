@@ -1,0 +1,274 @@
+"""How a server is reached: by its methods, whichever incarnation runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, final
+
+import trio
+from trio.lowlevel import Task, enable_ki_protection
+
+from ._errors import SelfCall, ServerGone
+from ._request import HANDLED, Call, Cast
+from ._statistics import MailboxStatistics
+
+if TYPE_CHECKING:
+    from ._box import Box
+    from ._post import Post
+    from ._server import Server
+
+__all__ = ["Ref"]
+
+S = TypeVar("S", bound="Server")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@final
+class Ref(Generic[S]):
+    """A reference to a server, for whoever sends it messages.
+
+    It is made by `serve`, stays valid over restarts, and may be used before the server is
+    started: the messages wait. A message is a method of the server's class with its arguments,
+    which type checkers check as they check any call.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Counter(Server):
+        ...     def __init__(self):
+        ...         self.count = 0
+        ...     async def increment(self, by=1):
+        ...         self.count += by
+        ...         return self.count
+        >>> async def main():
+        ...     spec, counter = serve(Counter, capacity=64)
+        ...     async with open_supervisor([spec]):
+        ...         counter.cast(Counter.increment)
+        ...         print(await counter.call(Counter.increment, by=2))
+        >>> trio.run(main)
+        3
+    """
+
+    __slots__ = ("__weakref__", "_post")
+
+    def __init__(self, post: Post[S]) -> None:
+        self._post = post
+
+    def __repr__(self) -> str:
+        return f"<Ref of server {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """What the server is called."""
+        return self._post.name
+
+    @enable_ki_protection
+    async def call(
+        self,
+        method: Callable[Concatenate[S, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have the server run one of its methods, and wait for what it returns.
+
+        The caller's own cancel scope is the deadline, for the time in the queue as well:
+        ``with trio.fail_after(1): await counter.call(Counter.increment)``. While the server
+        is to be started, starts or backs off, the call waits; and so it does for room in the
+        mailbox, if the policy is ``block``.
+
+        Args:
+            method: The method, as the class has it: ``Counter.increment``. If the server's
+                class overrides it, the override runs.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the method returned.
+
+        Raises:
+            CallError: What the method raised to refuse this call.
+            CallFailed: If the server ended while it held the call; from its error.
+            ServerGone: If no incarnation runs and none is scheduled; the call was not handled.
+            MailboxFull: If there was no room, and the policy lets nobody wait; or if a drop
+                policy took the call's place away while it waited.
+            SelfCall: If the server itself calls, and would wait for itself.
+            TypeError: If *method* is no async method of the server's class, or the arguments
+                do not fit it. The server lives on.
+
+        Cancellation:
+            A call that waits is withdrawn: it is not run. One that is being handled is
+            handled to its end, and its answer dropped.
+
+        Emits:
+            CallStarted, CallFinished.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Divider(Server):
+            ...     async def divide(self, a, b):
+            ...         if b == 0:
+            ...             raise CallError("nobody divides by 0")
+            ...         return a / b
+            >>> async def main():
+            ...     spec, divider = serve(Divider, capacity=10)
+            ...     async with open_supervisor([spec]):
+            ...         print(await divider.call(Divider.divide, 6, b=2))
+            ...         try:
+            ...             await divider.call(Divider.divide, 6, b=0)
+            ...         except CallError as refusal:
+            ...             print(refusal)
+            >>> trio.run(main)
+            3.0
+            nobody divides by 0
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        name, box = self._post.find("call", method, args)
+        task = trio.lowlevel.current_task()
+        if _is_own(box, task):
+            await _turn_away(SelfCall(box.name, name))
+        if box.is_shut:
+            await _turn_away(ServerGone(box.name))
+        request = Call(name, args, kwargs, trio.current_time())
+        store = box.store
+        if store.overflow == "block" and store.is_full:
+            store.enqueue(task, request, wakes=False)
+            request.line = store
+        else:
+            try:
+                store.put(request)
+            except trio.WouldBlock as full:
+                await _turn_away(full)
+            if request.result is not None:  # it is the one that was dropped
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                return cast("R", request.result.unwrap())
+        request.caller = task
+        return cast("R", await trio.lowlevel.wait_task_rescheduled(request.abandon))
+
+    @enable_ki_protection
+    def cast(
+        self,
+        method: Callable[Concatenate[S, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Have the server run one of its methods, and wait for nothing.
+
+        It is to be called in the Trio thread. A server may cast to itself. What the method
+        returns is dropped; if it raises a `CallError` that is logged, and any other error
+        crashes the server.
+
+        Args:
+            method: The method, as the class has it: ``Counter.increment``.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Raises:
+            trio.WouldBlock: If there is no room and the policy is ``block``.
+            MailboxFull: If there is no room and the policy is ``reject``.
+            ServerGone: If no incarnation runs and none is scheduled.
+            TypeError: If *method* is no async method of the server's class.
+
+        Emits:
+            CallStarted, CallFinished; MessageDropped if a drop policy dropped a message.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Greeter(Server):
+            ...     async def greet(self, name):
+            ...         print("hello", name)
+            >>> async def main():
+            ...     spec, greeter = serve(Greeter, capacity=10, drain=True)
+            ...     async with open_supervisor([spec]):
+            ...         greeter.cast(Greeter.greet, "Ada")
+            >>> trio.run(main)
+            hello Ada
+        """
+        name, box = self._post.find("cast", method, args)
+        if box.is_shut:
+            raise ServerGone(box.name)
+        box.store.put(Cast(name, args, kwargs, trio.current_time()))
+
+    @enable_ki_protection
+    async def cast_wait(
+        self,
+        method: Callable[Concatenate[S, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Do what `cast` does, and wait for room if the policy is ``block``.
+
+        Args:
+            method: The method, as the class has it: ``Counter.increment``.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Raises:
+            MailboxFull: If there is no room and the policy is ``reject``.
+            ServerGone: If no incarnation runs and none is scheduled, now or before there
+                was room.
+            SelfCall: If there is no room, and the server itself would wait for it.
+            TypeError: If *method* is no async method of the server's class.
+
+        Cancellation:
+            Leaves nothing behind: the message is not sent.
+
+        Emits:
+            CallStarted, CallFinished; MessageDropped if a drop policy dropped a message.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Greeter(Server):
+            ...     async def greet(self, name):
+            ...         print("hello", name)
+            >>> async def main():
+            ...     spec, greeter = serve(Greeter, capacity=1, drain=True)
+            ...     async with open_supervisor([spec]):
+            ...         for name in ("Ada", "Joe", "Robert"):
+            ...             await greeter.cast_wait(Greeter.greet, name)
+            >>> trio.run(main)
+            hello Ada
+            hello Joe
+            hello Robert
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        name, box = self._post.find("cast_wait", method, args)
+        if box.is_shut:
+            await _turn_away(ServerGone(box.name))
+        store = box.store
+        would_wait = store.overflow == "block" and store.is_full
+        if would_wait and _is_own(box, trio.lowlevel.current_task()):
+            await _turn_away(SelfCall(box.name, name))
+        await store.send(Cast(name, args, kwargs, trio.current_time()))
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the figures of the server's mailbox in this run, as they are now.
+
+        They count over all incarnations. A call whose caller left while it waited keeps its
+        place until the server passes it, and then counts as dropped.
+
+        Raises:
+            RuntimeError: Outside the Trio run.
+        """
+        return self._post.box().store.statistics()
+
+
+def _is_own(box: Box[S], task: Task) -> bool:
+    """Return whether a task runs within what the server has in hand."""
+    return box.current is not None and (task is box.task or HANDLED.get() is box.current)
+
+
+async def _turn_away(failure: BaseException) -> None:
+    """Raise *failure* after a checkpoint: whoever tries again and again lets others run.
+
+    Raises:
+        BaseException: Always.
+    """
+    await trio.lowlevel.cancel_shielded_checkpoint()
+    raise failure

@@ -1,0 +1,111 @@
+"""A message to a server: which method to run, and who waits for what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, final
+
+import outcome
+import trio
+from trio.lowlevel import Abort, Task
+
+if TYPE_CHECKING:
+    from ._store import Store
+
+__all__ = ["HANDLED", "NO_KWARGS", "Call", "Cast", "Kind", "Own", "Request", "Tick"]
+
+Kind: TypeAlias = Literal["call", "cast", "timer", "own"]
+
+NO_KWARGS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Request:
+    """One method to be run, with its arguments."""
+
+    __slots__ = ("args", "kwargs", "method", "queued_at")
+
+    kind: ClassVar[Kind]
+    caller: Task | None
+    """Who waits for the answer, once somebody does."""
+
+    def __init__(
+        self,
+        method: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        queued_at: float,
+    ) -> None:
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+        self.queued_at = queued_at
+
+
+@final
+class Cast(Request):
+    """Nobody waits for it."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = "cast"
+    caller: Task | None = None
+
+
+@final
+class Tick(Request):
+    """A timer of the server itself came due."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = "timer"
+    caller: Task | None = None
+
+
+@final
+class Own(Request):
+    """Not a message, but ``setup`` or ``teardown``."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = "own"
+    caller: Task | None = None
+
+
+@final
+class Call(Request):
+    """Somebody waits for what the method returns."""
+
+    __slots__ = ("caller", "line", "result")
+    kind: ClassVar[Kind] = "call"
+
+    def __init__(
+        self,
+        method: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        queued_at: float,
+    ) -> None:
+        super().__init__(method, args, kwargs, queued_at)
+        self.caller = None
+        self.result: outcome.Outcome[Any] | None = None
+        """The answer, if it was there before the caller began to wait."""
+        self.line: Store[Request] | None = None
+        """Where the caller stands in line for room, if it does."""
+
+    def settle(self, result: outcome.Outcome[Any]) -> None:
+        """Give the caller its answer; one that has left gets none."""
+        caller, self.caller = self.caller, None
+        if caller is not None:
+            trio.lowlevel.reschedule(caller, result)
+        else:
+            self.result = result
+
+    def abandon(self, _: object) -> Abort:
+        """Let the caller leave: one in line sends nothing, one in the queue is passed over."""
+        caller, self.caller = self.caller, None
+        if self.line is not None and caller is not None:
+            self.line.withdraw(caller)
+        return Abort.SUCCEEDED
+
+
+HANDLED: ContextVar[Request | None] = ContextVar("trio_foundation.messaging.handled", default=None)
+"""The message whose handler runs in this context, or ran when the context was copied."""

@@ -1,0 +1,139 @@
+"""How a class becomes a supervised server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar, Unpack, get_args
+
+import attrs
+import trio
+
+from .._base import check_bool, check_choice, check_name
+from ..supervision import ChildOptions, ChildSpec, child, current_child
+from ._loop import Loop
+from ._mailbox import check_capacity
+from ._post import Post
+from ._ref import Ref
+from ._rules import Overflow
+from ._server import Server
+
+__all__ = ["Served", "serve"]
+
+S = TypeVar("S", bound=Server)
+
+
+class Served(NamedTuple, Generic[S]):
+    """What `serve` returns: a child for a supervisor, and the way to reach it.
+
+    Example:
+        >>> class Counter(Server):
+        ...     async def increment(self): ...
+        >>> served = serve(Counter, capacity=64)
+        >>> served.spec.name, served.ref
+        ('Counter', <Ref of server 'Counter'>)
+    """
+
+    spec: ChildSpec
+    """The child, to be handed to a supervisor."""
+
+    ref: Ref[S]
+    """The reference, to be handed to whoever sends messages."""
+
+
+def serve(
+    factory: Callable[[], S],
+    *,
+    capacity: int,
+    overflow: Overflow = "block",
+    drain: bool = False,
+    **options: Unpack[ChildOptions],
+) -> Served[S]:
+    """Make a server of a class: a child for a supervisor, and a reference to reach it.
+
+    The mailbox and the `Ref` outlive the incarnations. What is queued when the server crashes
+    is handled by the next one; only the message in hand fails. When no incarnation runs and
+    none is scheduled, whoever waits gets `ServerGone`, and so does whoever comes.
+
+    One spec runs once at a time; serve the class again for a second server. It may be made
+    when a module is imported: each Trio run has a mailbox of its own.
+
+    Args:
+        factory: What makes an instance for each incarnation: the class itself, or
+            ``functools.partial(Counter, start=5)``.
+        capacity: How many messages may wait, at least 1. There is no default, since only you
+            can say.
+        overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
+            ``drop_newest``; see `Overflow`.
+        drain: Whether an ordered stop lets the server finish what is queued, for up to *grace*
+            seconds. Without, it is cancelled at once. Either way it takes no new messages.
+        **options: The options of `supervision.child`. The name is by default that of the
+            class. With *liveness* the server beats by itself while it is idle and before each
+            message, so that a handler that is stuck is found.
+
+    Returns:
+        The spec and the reference: ``spec, counter = serve(Counter, capacity=64)``.
+
+    Raises:
+        TypeError: If *factory* is no class or function, or the class is no `Server`.
+        ValueError: If an option makes no sense; later, when the spec is handed to a supervisor
+            while it runs in another.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Counter(Server):
+        ...     def __init__(self):
+        ...         self.count = 0
+        ...     async def increment(self, by=1):
+        ...         self.count += by
+        ...         return self.count
+        >>> async def main():
+        ...     spec, counter = serve(Counter, capacity=64)
+        ...     async with open_supervisor([spec]):
+        ...         print(await counter.call(Counter.increment, by=2))
+        >>> trio.run(main)
+        2
+    """
+    _check_factory(factory)
+    check_capacity(capacity, "write serve(..., capacity=100) for at most 100 messages")
+    check_choice("overflow", overflow, get_args(Overflow))
+    check_bool("drain", drain)
+    given = options.get("name")
+    name = _default_name(factory) if given is None else check_name("name", given)
+    post = Post(factory, name=name, capacity=capacity, overflow=overflow, drain=drain)
+    options["name"] = name
+    spec = attrs.evolve(
+        child(partial(_run, post), **options),
+        resident=post,
+        default_name=name if given is None else None,
+    )
+    return Served(spec, Ref(post))
+
+
+async def _run(post: Post[S], *, task_status: trio.TaskStatus[Ref[S]]) -> None:
+    me = current_child()
+    box = post.box()
+    if box.child is not me:  # started again after another supervisor had taken the spec
+        box.move_in(me)
+    await Loop(post, box, me).run(task_status)
+
+
+def _default_name(factory: Callable[[], object]) -> str:
+    function: object = factory
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _check_factory(factory: object) -> None:
+    if isinstance(factory, Server):
+        cls = type(factory).__name__
+        raise TypeError(
+            f"serve takes what makes a server, since each incarnation needs a fresh one, but got "
+            f"a {cls}: write serve({cls}, ...), or serve(partial({cls}, ...), ...) for arguments"
+        )
+    if isinstance(factory, type) and not issubclass(factory, Server):
+        raise TypeError(f"serve takes a subclass of Server, which {factory.__name__} is not")
+    if not callable(factory):
+        raise TypeError(f"serve takes what makes a server, a class or a function, not {factory!r}")

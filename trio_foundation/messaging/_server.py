@@ -1,0 +1,296 @@
+"""What users write: a class whose async methods are its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
+
+from .._base import check_seconds
+from ..supervision import Exit
+from ._post import name_of_method
+from ._rules import Appointment
+
+if TYPE_CHECKING:
+    from ._ref import Ref
+
+__all__ = ["Server", "StateSteering", "Steering", "Timer"]
+
+ServerT = TypeVar("ServerT", bound="Server")
+
+
+class StateSteering(Protocol):
+    """What a server with states can ask of the incarnation that runs it."""
+
+    @property
+    def state(self) -> str: ...
+
+    def become(self, state: str) -> None: ...
+
+
+class Steering(Protocol):
+    """What a server can ask of the incarnation that runs it."""
+
+    ref: Ref[Any]
+
+    @property
+    def machine(self) -> StateSteering | None: ...
+
+    def set_timer(
+        self, method: str, args: tuple[object, ...], *, after: float, every: float | None
+    ) -> Appointment[tuple[str, tuple[object, ...]]]: ...
+
+    def call_off(self, appointment: Appointment[tuple[str, tuple[object, ...]]]) -> None: ...
+
+    def shut_down(self, reason: object) -> None: ...
+
+
+@final
+class Timer:
+    """What `Server.every` and `Server.after` return: a way to call it off.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Pulse(Server):
+        ...     async def setup(self):
+        ...         self.timer = self.every(1.0, self.beat)
+        ...         self.beats = 0
+        ...     async def beat(self):
+        ...         self.beats += 1
+        ...         if self.beats == 2:
+        ...             self.timer.cancel()
+        ...     async def count(self):
+        ...         return self.beats
+        >>> async def main():
+        ...     spec, pulse = serve(Pulse, capacity=10)
+        ...     async with open_supervisor([spec]):
+        ...         await trio.sleep(60)
+        ...         print(await pulse.call(Pulse.count))
+        >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        2
+    """
+
+    __slots__ = ("_appointment", "_steering")
+
+    def __init__(
+        self, steering: Steering, appointment: Appointment[tuple[str, tuple[object, ...]]]
+    ) -> None:
+        self._steering = steering
+        self._appointment = appointment
+
+    def cancel(self) -> None:
+        """Let it not come due any more. It may be called again, and when it is over."""
+        self._steering.call_off(self._appointment)
+
+
+class Server:
+    """The base class of servers: one task that handles messages, one at a time.
+
+    Its public async methods are its messages, in the order in which they arrive. They run in
+    the server's task and context, not the caller's. What `serve` is given makes a fresh
+    instance for each incarnation, so a crash leaves no state behind; what is to survive
+    belongs elsewhere.
+
+    A method that raises crashes the server, and its supervisor decides what becomes of it. A
+    method that raises a `CallError` refuses this one call. As Erlang's gen_server does it, a
+    server is ready when `setup` has returned.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Counter(Server):
+        ...     async def setup(self):
+        ...         self.count = 0
+        ...     async def increment(self, by=1):
+        ...         self.count += by
+        ...         return self.count
+        ...     async def teardown(self, exit):
+        ...         print("counted to", self.count, "and was", exit.reason)
+        >>> async def main():
+        ...     spec, counter = serve(Counter, capacity=64)
+        ...     async with open_supervisor([spec]):
+        ...         print(await counter.call(Counter.increment, by=2))
+        >>> trio.run(main)
+        2
+        counted to 2 and was stopped
+    """
+
+    __slots__ = ("_steering",)
+
+    _steering: Steering
+
+    async def setup(self) -> None:
+        """Do what has to be done before the first message; the server is ready after it.
+
+        If it raises, the start has failed.
+
+        Cancellation:
+            It is cancelled when the start is; `teardown` follows.
+        """
+
+    async def teardown(self, exit: Exit) -> None:
+        """Do what has to be done last, on every end of an incarnation.
+
+        That is after a stop, a crash, a failed or cancelled `setup`, and `shutdown`. It runs
+        in a `supervision.cleanup_scope`, so it may await for *grace* seconds. What it raises
+        is logged, and does not hide why the server ends; if that is no error, it is one now.
+
+        Args:
+            exit: How the incarnation ends, as of now.
+
+        Cancellation:
+            It is cancelled when its time is over.
+        """
+
+    @property
+    @final
+    def ref(self: ServerT) -> Ref[ServerT]:
+        """The server's own `Ref`, to give to others, and to cast to itself.
+
+        Raises:
+            RuntimeError: If the server does not run.
+        """
+        ref: Ref[ServerT] = self._running("ref").ref
+        return ref
+
+    @final
+    def every(
+        self, seconds: float, method: Callable[..., Awaitable[object]], /, *args: object
+    ) -> Timer:
+        """Run a method again and again, as if somebody cast it every so often.
+
+        It takes its turn after whatever came before it came due, but takes no room in the
+        mailbox. It never runs twice at once: times that are missed, because the server is
+        busy, are left out. It ends with the incarnation.
+
+        Args:
+            seconds: How long it is to the first time, and from one to the next, in seconds.
+            method: The method, ``self.sweep`` or ``Cache.sweep``.
+            *args: Its arguments.
+
+        Returns:
+            A way to call it off.
+
+        Raises:
+            ValueError: If *seconds* is not above 0, or infinite.
+            TypeError: If *method* is no async method of this server.
+            RuntimeError: If the server does not run.
+
+        Example:
+            >>> import trio, trio.testing
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Clock(Server):
+            ...     async def setup(self):
+            ...         self.every(60.0, self.tell, "a minute")
+            ...     async def tell(self, what):
+            ...         print(what, "is over")
+            >>> async def main():
+            ...     spec, clock = serve(Clock, capacity=10)
+            ...     async with open_supervisor([spec]):
+            ...         await trio.sleep(150)
+            >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+            a minute is over
+            a minute is over
+        """
+        check_seconds("seconds", seconds, above_zero=True, finite=True)
+        return self._set_timer("every", method, args, after=seconds, every=seconds)
+
+    @final
+    def after(
+        self, seconds: float, method: Callable[..., Awaitable[object]], /, *args: object
+    ) -> Timer:
+        """Run a method once, later, as if somebody cast it then.
+
+        It takes its turn after whatever came before it came due, but takes no room in the
+        mailbox. It ends with the incarnation.
+
+        Args:
+            seconds: How much later, in seconds; with 0 as soon as it is its turn.
+            method: The method, ``self.give_up`` or ``Job.give_up``.
+            *args: Its arguments.
+
+        Returns:
+            A way to call it off.
+
+        Raises:
+            ValueError: If *seconds* is negative or infinite.
+            TypeError: If *method* is no async method of this server.
+            RuntimeError: If the server does not run.
+
+        Example:
+            >>> import trio, trio.testing
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Egg(Server):
+            ...     async def setup(self):
+            ...         self.after(240.0, self.ring)
+            ...     async def ring(self):
+            ...         print("ready")
+            >>> async def main():
+            ...     spec, egg = serve(Egg, capacity=1)
+            ...     async with open_supervisor([spec]):
+            ...         await trio.sleep(300)
+            >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+            ready
+        """
+        check_seconds("seconds", seconds, finite=True)
+        return self._set_timer("after", method, args, after=seconds, every=None)
+
+    @final
+    def shutdown(self, reason: object = "shutdown") -> None:
+        """End this incarnation in good order, after the message in hand is answered.
+
+        Its exit reason is ``shutdown``, which is no failure: a transient server is not started
+        again, a permanent one is. Messages that wait are left to the next incarnation, or
+        refused if there is none.
+
+        Args:
+            reason: Why, for whoever reads the exit.
+
+        Raises:
+            RuntimeError: If the server does not run.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Job(Server):
+            ...     async def finish(self):
+            ...         self.shutdown("the work is done")
+            ...         return "done"
+            >>> async def main():
+            ...     spec, job = serve(Job, capacity=10, restart="transient")
+            ...     async with open_supervisor([spec]) as sup:
+            ...         print(await job.call(Job.finish))
+            ...         exit = await sup.children["Job"].wait_exit()
+            ...         print(exit.reason)
+            >>> trio.run(main)
+            done
+            shutdown
+        """
+        self._running("shutdown").shut_down(reason)
+
+    def _set_timer(
+        self,
+        verb: str,
+        method: Callable[..., Awaitable[object]],
+        args: tuple[object, ...],
+        *,
+        after: float,
+        every: float | None,
+    ) -> Timer:
+        steering = self._running(verb)
+        if getattr(method, "__self__", None) is self:
+            method = getattr(method, "__func__", method)
+        name = name_of_method(verb, method, args)
+        if not any(vars(cls).get(name) is method for cls in type(self).__mro__):
+            told = getattr(method, "__qualname__", repr(method))
+            raise TypeError(f"{verb} takes a method of {type(self).__name__}, which {told} is not")
+        return Timer(steering, steering.set_timer(name, args, after=after, every=every))
+
+    def _running(self, verb: str) -> Steering:
+        try:
+            return self._steering
+        except AttributeError:
+            raise RuntimeError(
+                f"{type(self).__name__}.{verb} works in a server that runs: use it in setup or "
+                "in a handler, and let a supervisor run what serve() returns"
+            ) from None

@@ -1,0 +1,280 @@
+"""A server with states: OTP's gen_statem, as one table in the class.
+
+A server that behaves differently at different times tends to ask in each method which time it
+is. A table says it once: in which state which message is handled, and where it leads. It is
+checked when the class is made, and what is not in it cannot happen.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, ClassVar, TypeAlias, final
+
+import attrs
+
+from .._base import check_seconds
+from ._errors import CallError
+from ._post import NO_MESSAGES
+from ._rules import Row, Table, faults
+from ._server import Server, StateSteering
+
+__all__ = ["State", "StateServer", "WrongState"]
+
+Method: TypeAlias = Callable[..., Awaitable[object]]
+
+
+@final
+@attrs.frozen
+class State:
+    """A row of the table of a `StateServer`: what holds in one state.
+
+    Example:
+        >>> async def close(self): ...
+        >>> async def knock(self): ...
+        >>> State({close: "closed"}, postpone=[knock], timeout=(30.0, close)).timeout[0]
+        30.0
+    """
+
+    on: Mapping[Method, str | tuple[str, ...]]
+    """The messages that are handled, each with the state that it leads to, which may be this
+    one. With several states in a tuple the method chooses, by `StateServer.become`."""
+
+    postpone: Collection[Method] = attrs.field(default=(), kw_only=True)
+    """The messages that are set aside until the state changes, and are then handled in the
+    order in which they came, before all newer ones."""
+
+    timeout: tuple[float, Method] | None = attrs.field(default=None, kw_only=True)
+    """How long the state may last, in seconds, and the message that is handled then; it has
+    to be one of *on*."""
+
+    enter: Method | None = attrs.field(default=None, kw_only=True)
+    """What is done on the way in, from another state or first of all."""
+
+    exit: Method | None = attrs.field(default=None, kw_only=True)
+    """What is done on the way out to another state."""
+
+
+@final
+class WrongState(CallError):
+    """The message is not handled in the state that the server is in; the server lives on.
+
+    Example:
+        >>> print(WrongState("door", "open", "locked", ("unlock",)))
+        server 'door' is in state 'locked' and handles 'unlock' there, not 'open'
+    """
+
+    server: str
+    """The name of the server."""
+
+    method: str
+    """The name of the method that was called."""
+
+    state: str
+    """The state that the server is in."""
+
+    handled: tuple[str, ...]
+    """The names of the methods that it handles there."""
+
+    def __init__(self, server: str, method: str, state: str, handled: tuple[str, ...]) -> None:
+        super().__init__(server, method, state, handled)
+        self.server = server
+        self.method = method
+        self.state = state
+        self.handled = handled
+
+    def __str__(self) -> str:
+        handled = ", ".join(repr(name) for name in self.handled) or "nothing"
+        return (
+            f"server {self.server!r} is in state {self.state!r} and handles {handled} there, "
+            f"not {self.method!r}"
+        )
+
+
+class StateServer(Server):
+    """The base class of servers with states: what a message does depends on the state.
+
+    The class has a table, `states`, with a row for each state. A message moves the server to
+    the state that the row says when its method has returned; one that refuses (`CallError`)
+    moves nothing. Moving to another state runs the *exit* of the old one and the *enter* of
+    the new one; then the caller gets its answer. A message that the row neither handles nor
+    postpones is refused with `WrongState`.
+
+    The table is checked when the class is made: all states named are there and reached, all
+    methods are async methods of the class, and each public async method is in some row.
+
+    Raises:
+        TypeError: When the class is made, if its table makes no sense.
+
+    Example:
+        >>> import trio, trio.testing
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Door(StateServer):
+        ...     async def unlock(self, code):
+        ...         if code != "1234":
+        ...             raise CallError("wrong code")
+        ...     async def open(self):
+        ...         return "come in"
+        ...     async def close(self):
+        ...         print("the door is closed")
+        ...     states = {
+        ...         "locked": State({unlock: "closed"}, postpone=[open]),
+        ...         "closed": State({open: "open"}),
+        ...         "open": State({close: "closed"}, timeout=(30.0, close)),
+        ...     }
+        >>> async def main():
+        ...     spec, door = serve(Door, capacity=10)
+        ...     async with open_supervisor([spec]), trio.open_nursery() as nursery:
+        ...         @nursery.start_soon
+        ...         async def visit():
+        ...             print(await door.call(Door.open))
+        ...         await trio.sleep(1)
+        ...         await door.call(Door.unlock, "1234")
+        ...         await trio.sleep(60)
+        >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        come in
+        the door is closed
+    """
+
+    __slots__ = ()
+
+    states: ClassVar[Mapping[str, State]]
+    """The table: a row for each state."""
+
+    initial: ClassVar[str]
+    """The state to begin in; by default the first of the table."""
+
+    everywhere: ClassVar[Collection[Method]] = ()
+    """The messages that are handled in every state, and do not change it."""
+
+    _table: ClassVar[Table]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "states"):
+            cls._table = _compile(cls)
+
+    @property
+    @final
+    def state(self) -> str:
+        """The name of the state that the server is in.
+
+        Raises:
+            RuntimeError: If the server does not run.
+        """
+        return self._state_steering("state").state
+
+    @final
+    def become(self, state: str) -> None:
+        """Choose the state that the message in hand leads to, when its method has returned.
+
+        It is for methods that have several states in the table; without it they stay.
+
+        Args:
+            state: The name of one of those states.
+
+        Raises:
+            ValueError: If the table does not say that the message leads there.
+            RuntimeError: If the server does not run, or has no message in hand.
+
+        Example:
+            >>> class Lock(StateServer):
+            ...     async def press(self, digit):
+            ...         if digit == 7:
+            ...             self.become("open")
+            ...     states = {
+            ...         "closed": State({press: ("open", "closed")}),
+            ...         "open": State({press: "closed"}),
+            ...     }
+        """
+        self._state_steering("become").become(state)
+
+    def _state_steering(self, verb: str) -> StateSteering:
+        machine = self._running(verb).machine
+        if machine is None:
+            raise RuntimeError(f"{type(self).__name__} has no states: write states = {{...}}")
+        return machine
+
+
+# The check of the table
+
+
+def _compile(cls: type[StateServer]) -> Table:
+    """Return the table of a class, as names.
+
+    Raises:
+        TypeError: If it makes no sense.
+    """
+    if not isinstance(cls.states, Mapping) or not cls.states:
+        raise TypeError(f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}')
+    rows = {name: _compile_row(cls, name, state) for name, state in cls.states.items()}
+    everywhere = frozenset(_name(cls, "`everywhere`", method) for method in cls.everywhere)
+    initial = getattr(cls, "initial", next(iter(rows)))
+    table = Table(initial=initial, rows=rows, everywhere=everywhere | _private(cls, rows))
+    found = list(faults(table, _messages(cls)))
+    if found:
+        raise TypeError(f"the table of {cls.__name__} makes no sense: {'; '.join(found)}")
+    return table
+
+
+def _compile_row(cls: type[StateServer], name: str, state: State) -> Row:
+    where = f"state {name!r}"
+    if not isinstance(state, State):
+        raise TypeError(f"{cls.__name__}: {where} must be a State(...), not {state!r}")
+    timeout = None
+    if state.timeout is not None:
+        seconds, method = state.timeout
+        check_seconds(f"the time-out of {where}", seconds, above_zero=True, finite=True)
+        timeout = seconds, _name(cls, where, method)
+    moves = {
+        _name(cls, where, method): (target,) if isinstance(target, str) else tuple(target)
+        for method, target in state.on.items()
+    }
+    return Row(
+        moves=moves,
+        postpones=frozenset(_name(cls, where, method) for method in state.postpone),
+        timeout=timeout,
+        enter=None if state.enter is None else _name(cls, where, state.enter),
+        exit=None if state.exit is None else _name(cls, where, state.exit),
+    )
+
+
+def _name(cls: type[StateServer], where: str, method: object) -> str:
+    """Return the name of a method in the table.
+
+    Raises:
+        TypeError: If it is no async method of the class.
+    """
+    name = getattr(method, "__name__", None)
+    if not isinstance(name, str) or not any(vars(base).get(name) is method for base in cls.__mro__):
+        raise TypeError(f"{cls.__name__}: {where} names {method!r}, which is none of its methods")
+    if not _is_async(method):
+        raise TypeError(
+            f"{cls.__name__}: {where} names {name}, which is not async: write `async def {name}`"
+        )
+    return name
+
+
+def _is_async(method: object) -> bool:
+    return callable(method) and inspect.iscoroutinefunction(inspect.unwrap(method))
+
+
+def _messages(cls: type[StateServer]) -> set[str]:
+    return {name for name in _async_methods(cls) if not name.startswith("_")}
+
+
+def _private(cls: type[StateServer], rows: Mapping[str, Row]) -> frozenset[str]:
+    """Return the private async methods that no row names: timers may run them in any state."""
+    named = {name for row in rows.values() for name in (*row.moves, *row.postpones)}
+    return frozenset(name for name in _async_methods(cls) if name.startswith("_")) - named
+
+
+def _async_methods(cls: type[StateServer]) -> set[str]:
+    ours = NO_MESSAGES | set(vars(object))
+    return {
+        name
+        for base in cls.__mro__
+        if base not in {StateServer, Server, object}
+        for name, value in vars(base).items()
+        if name not in ours and _is_async(value)
+    }

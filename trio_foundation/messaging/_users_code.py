@@ -1,0 +1,61 @@
+"""Where users' code is run, and a KeyboardInterrupt may reach it at any point."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from trio.lowlevel import disable_ki_protection
+
+from ._request import Request
+from ._server import Server
+
+__all__ = ["is_misaddressed", "make", "run", "run_method"]
+
+S = TypeVar("S", bound=Server)
+
+_ROOM = os.path.dirname(__file__) + os.sep
+
+
+@disable_ki_protection
+async def make(factory: Callable[[], S]) -> S:
+    """Return a fresh instance.
+
+    Raises:
+        TypeError: If what was made is no server, or not fresh.
+    """
+    server = factory()
+    name = getattr(factory, "__qualname__", repr(factory))
+    if not isinstance(server, Server):
+        raise TypeError(f"serve takes what makes a Server, but {name} made {server!r}")
+    if hasattr(server, "_steering"):
+        raise TypeError(
+            f"{name} made the same server again: each incarnation needs a fresh one, since the "
+            "old one may be broken"
+        )
+    return server
+
+
+@disable_ki_protection
+async def run(function: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Run ``setup``, ``teardown``, or what is done between two states."""
+    await function(*args)
+
+
+@disable_ki_protection
+async def run_method(server: Server, request: Request) -> object:
+    """Run the method that a message names.
+
+    Returns:
+        What it returned.
+    """
+    return await getattr(server, request.method)(*request.args, **request.kwargs)
+
+
+def is_misaddressed(error: BaseException) -> bool:
+    """Return whether an error comes from calling the method, and not from within it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_ROOM):
+        trace = trace.tb_next
+    return trace is None
