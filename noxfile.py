@@ -50,19 +50,23 @@ VERSIONS = versions()
 OLDEST = VERSIONS[0]
 
 
-# The engine of supervision. Its async functions are inner ones, which wait only if there is
-# something to wait for; the verbs around them, in other files, are what has to be a checkpoint
-# (and entering a block is none, by contract). And it takes in every end of a child, Cancelled
-# included, to hand it on when all have ended; there ruff's BLE001 demands a reason of each line.
-ENGINE = {
-    "_block.py": "ASYNC102,ASYNC103,ASYNC910",
-    "_dynamic.py": "ASYNC910",
-    "_engine.py": "ASYNC102,ASYNC103,ASYNC910",
-    "_entry.py": "ASYNC103",
-    "_incarnation.py": "ASYNC103,ASYNC910",
-    "_report.py": "ASYNC103",
-    "_sleeper.py": "ASYNC910",
-    "_static.py": "ASYNC910",
+# The engines of supervision and messaging. Their async functions are inner ones, which wait only
+# if there is something to wait for; the verbs around them, in other files, are what has to be a
+# checkpoint (and entering a block is none, by contract). And they take in every end of a child,
+# Cancelled included, to hand it on when all has ended; there ruff's BLE001 demands a reason of
+# each line.
+ENGINES = {
+    "messaging/_loop.py": "ASYNC102,ASYNC910",
+    "messaging/_machine.py": "ASYNC910",
+    "messaging/_store.py": "ASYNC103",
+    "supervision/_block.py": "ASYNC102,ASYNC103,ASYNC910",
+    "supervision/_dynamic.py": "ASYNC910",
+    "supervision/_engine.py": "ASYNC102,ASYNC103,ASYNC910",
+    "supervision/_entry.py": "ASYNC103",
+    "supervision/_incarnation.py": "ASYNC103,ASYNC910",
+    "supervision/_report.py": "ASYNC103",
+    "supervision/_sleeper.py": "ASYNC910",
+    "supervision/_static.py": "ASYNC910",
 }
 
 
@@ -161,7 +165,7 @@ def guest(session: nox.Session) -> None:
     """Run the core of the tests with Trio as a guest of asyncio."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    rooms = ["telemetry", "supervision", "conformance"]
+    rooms = ["telemetry", "supervision", "messaging", "conformance"]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]
     pytest(session, *core, "--trio-run", "guest", "-m", "not realtime")
 
@@ -196,7 +200,7 @@ def lint(session: nox.Session) -> None:
     # and no business of tests and examples. ASYNC114 and ASYNC128 do not know of a task_status
     # that is handed on.
     flake8 = ["flake8", "--isolated", "--select=ASYNC"]
-    inner = " ".join(f"trio_foundation/supervision/{name}:{ENGINE[name]}" for name in ENGINE)
+    inner = " ".join(f"trio_foundation/{name}:{ENGINES[name]}" for name in ENGINES)
     strict = ["--extend-ignore=ASYNC114,ASYNC128", f"--per-file-ignores={inner}"]
     session.run(*flake8, *strict, "trio_foundation")
     examples = ["--extend-ignore=ASYNC114,ASYNC128,ASYNC124,ASYNC9"]

@@ -6,6 +6,8 @@ Each room of the library answers one question, and is imported by its name:
     What happened? Typed events, subscriptions, and a bridge to `logging`.
 `trio_foundation.supervision`
     Who is kept running? Supervisors, children, restarts, ordered stops.
+`trio_foundation.messaging`
+    How do tasks talk? Mailboxes with a cap, servers that answer, acknowledged calls.
 `trio_foundation.application`
     How does a program start and stop? Signals, an ordered stop, an exit code.
 

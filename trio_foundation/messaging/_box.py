@@ -16,7 +16,7 @@ import trio
 from trio.lowlevel import Task
 
 from ..supervision import Child, ChildState
-from ..telemetry import emit, wanted
+from ..telemetry import Audience, emit, wanted
 from ._current_message import CurrentMessage
 from ._errors import MailboxFull, ServerGone
 from ._events import MessageDropped
@@ -35,8 +35,10 @@ class Box(Generic[S]):
 
     __slots__ = (
         "_forget_child",
+        "audience",
         "child",
         "current",
+        "has_timers",
         "is_shut",
         "name",
         "on_stopping",
@@ -48,8 +50,12 @@ class Box(Generic[S]):
         "task",
     )
 
-    def __init__(self, name: str, capacity: int, overflow: Overflow) -> None:
+    def __init__(self, name: str, capacity: int, overflow: Overflow, audience: Audience) -> None:
         self.name = name
+        self.audience = audience
+        """Whether somebody listens to what is handled, and wants to know the times."""
+        self.has_timers = False
+        """Whether it has to be told which of a message and a timer came first."""
         self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
         self.child: Child[Any] | None = None
         self.is_shut = False

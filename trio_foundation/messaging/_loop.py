@@ -24,7 +24,7 @@ from ._events import CallFinished, CallStarted
 from ._machine import Machine
 from ._post import Post
 from ._ref import Ref
-from ._request import HANDLED, NO_KWARGS, Call, Own, Request, Tick
+from ._request import HANDLED, NO_KWARGS, UNDATED, Call, Own, Request, Tick
 from ._rules import Appointment, Timetable
 from ._server import Server
 from ._state_server import StateServer
@@ -54,7 +54,6 @@ class Loop(Generic[S]):
         "_farewell",
         "_is_draining",
         "_is_plain",
-        "_is_watched",
         "_now",
         "_timetable",
         "box",
@@ -78,7 +77,6 @@ class Loop(Generic[S]):
         self._beat_every: float | None = None
         self._beat_due = math.inf
         self._now = 0.0
-        self._is_watched = False
         self._allowed: float = math.inf
         """How many messages more it handles."""
         self._is_draining = False
@@ -119,7 +117,7 @@ class Loop(Generic[S]):
             HANDLED.set(None)
 
     async def _set_up(self) -> None:
-        server = await make(self.post.factory)
+        server = make(self.post.factory)
         server._steering = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self.server = server
         if self.post.server_type is None:
@@ -156,7 +154,7 @@ class Loop(Generic[S]):
 
     async def _work(self) -> None:
         while True:
-            self._note_time()
+            self._now = trio.current_time()
             if await self._take_turn():
                 await trio.lowlevel.checkpoint()
             elif self._allowed <= 0 or self._is_draining:
@@ -171,14 +169,14 @@ class Loop(Generic[S]):
             Whether there may be more, and it is time to let other tasks run.
         """
         box, task, server, machine = self.box, self.box.task, self.server, self.machine
-        take = box.store.take
+        take, audience = box.store.take, box.audience
         assert task is not None
         assert server is not None
         for _ in range(_TURN):
             request = take() if self._is_plain else self._choose()
-            if isinstance(request, Nothing):
+            if request is NOTHING:
                 return False
-            if isinstance(request, Call) and request.caller is None:
+            if request.is_call and request.caller is None:
                 box.pass_over(request)
                 continue
             box.current = request
@@ -186,7 +184,7 @@ class Loop(Generic[S]):
             HANDLED.set(request)
             # Trio sets this to None whenever the task has slept.
             task.custom_sleep_data = self
-            if self._is_watched:
+            if audience.is_there:
                 self._tell_started(request)
             try:
                 value = await (
@@ -198,7 +196,7 @@ class Loop(Generic[S]):
                     raise
                 self._refuse(request, refusal)
             else:
-                if self._is_watched:
+                if audience.is_there:
                     self._tell_finished(request, "returned")
                 if request.caller is not None:
                     trio.lowlevel.reschedule(request.caller, outcome.Value(value))
@@ -206,13 +204,8 @@ class Loop(Generic[S]):
             box.current = None
             request.args, request.kwargs = (), NO_KWARGS
             if task.custom_sleep_data is not self:
-                self._note_time()
+                self._now = trio.current_time()
         return True
-
-    def _note_time(self) -> None:
-        """Look at the clock, and who listens. Only while the task sleeps can either change."""
-        self._now = trio.current_time()
-        self._is_watched = wanted(CallStarted) or wanted(CallFinished)
 
     def _refusal(self, error: Exception) -> Exception | None:
         """Return what an error refuses this one call with, or None if it crashes the server."""
@@ -251,14 +244,23 @@ class Loop(Generic[S]):
 
     def _tell_started(self, request: Request) -> None:
         assert request.kind != "own"
-        emit(
-            CallStarted(
-                server=self.box.name,
-                method=request.method,
-                kind=request.kind,
-                queued_for=self.box.since - request.queued_at,
+        # The loop does not look at the clock for each message if nobody listens.
+        box = self.box
+        box.since = self._now = trio.current_time()
+        if wanted(CallStarted):
+            emit(
+                CallStarted(
+                    server=box.name,
+                    method=request.method,
+                    kind=request.kind,
+                    queued_for=self._queued_for(request),
+                )
             )
-        )
+
+    def _queued_for(self, request: Request) -> float:
+        # A cast is dated only if somebody listens; else it waited since then at least.
+        queued_at = request.queued_at
+        return self.box.since - (self.box.audience.since if queued_at == UNDATED else queued_at)
 
     def _tell_finished(self, request: Request, how: Ending) -> None:
         if wanted(CallFinished):
@@ -268,7 +270,7 @@ class Loop(Generic[S]):
                     server=self.box.name,
                     method=request.method,
                     kind=request.kind,
-                    queued_for=self.box.since - request.queued_at,
+                    queued_for=self._queued_for(request),
                     handled_for=trio.current_time() - self.box.since,
                     outcome=how,
                 )
@@ -285,11 +287,7 @@ class Loop(Generic[S]):
         while self._allowed > 0:
             self._allowed -= 1
             request = self._next(now)
-            if (
-                self.machine is None
-                or isinstance(request, Nothing)
-                or not self.machine.is_postponed(request)
-            ):
+            if self.machine is None or request is NOTHING or not self.machine.is_postponed(request):
                 return request
         return NOTHING
 
@@ -299,7 +297,7 @@ class Loop(Generic[S]):
             return box.retry.popleft()
         if self._timetable is not None and self._timetable.next_due <= now:
             first = box.store.peek()
-            if isinstance(first, Nothing) or self._timetable.next_due < first.queued_at:
+            if first is NOTHING or self._timetable.next_due < first.queued_at:
                 come_due = self._timetable.pop(now)
                 assert come_due is not None
                 due, (method, args) = come_due
@@ -345,6 +343,7 @@ class Loop(Generic[S]):
         if self._timetable is None:
             self._timetable = Timetable()
             self._is_plain = False
+            self.box.has_timers = True
         now = trio.current_time()
         appointment = self._timetable.enter((method, args), now=now, after=after, every=every)
         self.box.store.wake()  # it waits for what came due before

@@ -23,7 +23,7 @@ from ._errors import MailboxClosed
 from ._events import MessageDropped
 from ._rules import Overflow, UndeliveredReason
 from ._statistics import MailboxStatistics
-from ._store import Nothing, Store
+from ._store import NOTHING, Store
 
 __all__ = ["Address", "Mailbox", "open_mailbox"]
 
@@ -201,7 +201,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
             message = store.take()
-            if isinstance(message, Nothing):
+            if message is NOTHING:
                 self._check_open()
                 await store.park()
                 return cast("ReceiveT_co", store.take())
@@ -231,7 +231,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
         if self._is_busy:
             self._begin()
         message = self._store.take()
-        if isinstance(message, Nothing):
+        if message is NOTHING:
             self._check_open()
             raise trio.WouldBlock
         return message

@@ -17,7 +17,9 @@ from trio.lowlevel import RunVar
 
 from .._base import check_async_fn
 from ..supervision import Child
+from ..telemetry import Audience
 from ._box import Box
+from ._events import CallFinished, CallStarted
 from ._rules import Overflow
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ NO_MESSAGES = frozenset({"setup", "teardown", "every", "after", "shutdown"})
 class _Run:
     """Stands for one Trio run."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "audience")
+
+    def __init__(self) -> None:
+        self.audience = Audience(CallStarted, CallFinished)
 
 
 _RUN: RunVar[_Run] = RunVar("trio_foundation.messaging")
@@ -126,7 +131,9 @@ class Post(Generic[S]):
         before, box = self._here
         if before is not None and box is not None:
             elsewhere[before] = box
-        box = elsewhere.pop(run, None) or Box(self.name, self.capacity, self.overflow)
+        box = elsewhere.pop(run, None)
+        if box is None:
+            box = Box(self.name, self.capacity, self.overflow, run.audience)
         self._elsewhere = elsewhere if len(elsewhere) else None
         self._here = run, box
         return box

@@ -9,7 +9,7 @@ import trio
 from trio.lowlevel import Task, enable_ki_protection
 
 from ._errors import SelfCall, ServerGone
-from ._request import HANDLED, Call, Cast
+from ._request import HANDLED, UNDATED, Call, Cast
 from ._statistics import MailboxStatistics
 
 if TYPE_CHECKING:
@@ -191,7 +191,9 @@ class Ref(Generic[S]):
         name, box = self._post.find("cast", method, args)
         if box.is_shut:
             raise ServerGone(box.name)
-        box.store.put(Cast(name, args, kwargs, trio.current_time()))
+        is_dated = box.has_timers or box.audience.is_there
+        now = trio.current_time() if is_dated else UNDATED
+        box.store.put(Cast(name, args, kwargs, now))
 
     @enable_ki_protection
     async def cast_wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -14,9 +15,12 @@ from trio.lowlevel import Abort, Task
 if TYPE_CHECKING:
     from ._store import Store
 
-__all__ = ["HANDLED", "NO_KWARGS", "Call", "Cast", "Kind", "Own", "Request", "Tick"]
+__all__ = ["HANDLED", "NO_KWARGS", "UNDATED", "Call", "Cast", "Kind", "Own", "Request", "Tick"]
 
 Kind: TypeAlias = Literal["call", "cast", "timer", "own"]
+
+UNDATED: Final = -math.inf
+"""The time of a cast that nobody wanted to know: it is older than any timer."""
 
 NO_KWARGS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -27,6 +31,8 @@ class Request:
     __slots__ = ("args", "kwargs", "method", "queued_at")
 
     kind: ClassVar[Kind]
+    is_call: ClassVar[bool] = False
+
     caller: Task | None
     """Who waits for the answer, once somebody does."""
 
@@ -76,6 +82,7 @@ class Call(Request):
 
     __slots__ = ("caller", "line", "result")
     kind: ClassVar[Kind] = "call"
+    is_call: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -84,7 +91,10 @@ class Call(Request):
         kwargs: Mapping[str, object],
         queued_at: float,
     ) -> None:
-        super().__init__(method, args, kwargs, queued_at)
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+        self.queued_at = queued_at
         self.caller = None
         self.result: outcome.Outcome[Any] | None = None
         """The answer, if it was there before the caller began to wait."""

@@ -67,7 +67,7 @@ def serve(
             ``drop_newest``; see `Overflow`.
         drain: Whether an ordered stop lets the server finish what is queued, for up to *grace*
             seconds. Without, it is cancelled at once. Either way it takes no new messages.
-        **options: The options of `supervision.child`. The name is by default that of the
+        **options: The options of `child`. The name is by default that of the
             class. With *liveness* the server beats by itself while it is idle and before each
             message, so that a handler that is stuck is found.
 

@@ -132,7 +132,7 @@ class Server:
         """Do what has to be done last, on every end of an incarnation.
 
         That is after a stop, a crash, a failed or cancelled `setup`, and `shutdown`. It runs
-        in a `supervision.cleanup_scope`, so it may await for *grace* seconds. What it raises
+        in a `cleanup_scope`, so it may await for *grace* seconds. What it raises
         is logged, and does not hide why the server ends; if that is no error, it is one now.
 
         Args:

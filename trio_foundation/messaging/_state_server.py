@@ -138,7 +138,7 @@ class StateServer(Server):
 
     __slots__ = ()
 
-    states: ClassVar[Mapping[str, State]]
+    states: ClassVar[dict[str, State]]
     """The table: a row for each state."""
 
     initial: ClassVar[str]

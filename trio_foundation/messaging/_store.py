@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from enum import Enum
 from typing import Final, Generic, TypeVar, final
 
 import outcome
@@ -27,12 +28,13 @@ __all__ = ["NOTHING", "Nothing", "Store"]
 T = TypeVar("T")
 
 
-@final
-class Nothing:
+class Nothing(Enum):
     """Stands for no message, since every value may be one."""
 
+    NOTHING = "nothing"
 
-NOTHING: Final = Nothing()
+
+NOTHING: Final = Nothing.NOTHING
 
 
 @final
@@ -184,7 +186,10 @@ class Store(Generic[T]):
             return slot
         if not self.queue:
             return NOTHING
-        return self._pop()
+        if self._waiting:
+            return self._pop()
+        self._received += 1
+        return self.queue.popleft()
 
     def _pop(self) -> T:
         message = self.queue.popleft()
@@ -281,7 +286,7 @@ class Store(Generic[T]):
     def reclaim(self) -> None:
         """Give back what is on its way to a receiver that will not take it."""
         slot, self._slot = self._slot, NOTHING
-        if not isinstance(slot, Nothing):
+        if slot is not NOTHING:
             self.give_back(slot)
 
     @enable_ki_protection

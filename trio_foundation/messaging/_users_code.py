@@ -19,7 +19,7 @@ _ROOM = os.path.dirname(__file__) + os.sep
 
 
 @disable_ki_protection
-async def make(factory: Callable[[], S]) -> S:
+def make(factory: Callable[[], S]) -> S:
     """Return a fresh instance.
 
     Raises:

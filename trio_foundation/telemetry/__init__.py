@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from .._base import give_home as _give_home
 from ._events import Event, HandlerFailed
-from ._hub import emit, subscribe, wanted
+from ._hub import Audience, emit, subscribe, wanted
 from ._logging import log_events
 
-__all__ = ["Event", "HandlerFailed", "emit", "log_events", "subscribe", "wanted"]
+__all__ = ["Audience", "Event", "HandlerFailed", "emit", "log_events", "subscribe", "wanted"]
 
 _give_home(globals())

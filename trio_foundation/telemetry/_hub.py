@@ -18,14 +18,16 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, final, overload
+from weakref import WeakSet
 
 import attrs
+import trio
 from trio.lowlevel import RunVar, enable_ki_protection, in_trio_run
 
 from ._events import Event, HandlerFailed
 
-__all__ = ["emit", "subscribe", "wanted"]
+__all__ = ["Audience", "emit", "subscribe", "wanted"]
 
 EventT = TypeVar("EventT", bound=Event)
 EventT1 = TypeVar("EventT1", bound=Event)
@@ -132,6 +134,55 @@ def wanted(event_type: type[Event]) -> bool:
         return hub is not None and bool(hub[event_type])
 
 
+@final
+class Audience:
+    """Whether anybody listens to events of some types, kept up to date.
+
+    It answers what `wanted` does, for code that asks many thousand times a second: reading
+    an attribute is all that it takes. It belongs to the Trio run in which it is made.
+
+    Args:
+        *event_types: The classes of the events that would be emitted.
+
+    Raises:
+        TypeError: If one of them is no event class.
+        RuntimeError: If there is no Trio run.
+
+    Example:
+        >>> import trio
+        >>> async def main():
+        ...     audience = Audience(HandlerFailed)
+        ...     print(audience.is_there)
+        ...     with subscribe(print):
+        ...         print(audience.is_there)
+        >>> trio.run(main)
+        False
+        True
+    """
+
+    __slots__ = ("__weakref__", "event_types", "is_there", "since")
+
+    event_types: tuple[type[Event], ...]
+    """The classes of the events."""
+
+    is_there: bool
+    """Whether anybody listens."""
+
+    since: float
+    """Since when somebody listens, in seconds by `trio.current_time`; if nobody does, since
+    when nobody has."""
+
+    def __init__(self, *event_types: type[Event]) -> None:
+        hub = _find_hub()
+        if hub is None:
+            raise RuntimeError("an audience belongs to a Trio run: make it within one")
+        self.event_types = event_types
+        self.is_there = False
+        self.since = trio.current_time()
+        hub.audiences.add(self)
+        hub.inform(self)
+
+
 def emit(event: Event) -> None:
     """Tell an event to everybody who listens to its type.
 
@@ -196,7 +247,7 @@ class Subscription:
             raise RuntimeError("this subscription is open already: call subscribe again")
         self.is_open = True
         self._hub.subscriptions[self] = None
-        self._hub.clear()
+        self._hub.note_change()
 
     @enable_ki_protection
     def __exit__(
@@ -212,7 +263,7 @@ class Subscription:
         """Detach the handler, if it still is attached."""
         self.is_open = False
         self._hub.subscriptions.pop(self, None)
-        self._hub.clear()
+        self._hub.note_change()
 
 
 class Hub(dict[type[Event], tuple[Subscription, ...]]):
@@ -225,6 +276,21 @@ class Hub(dict[type[Event], tuple[Subscription, ...]]):
     def __init__(self) -> None:
         super().__init__()
         self.subscriptions: dict[Subscription, None] = {}  # in order
+        self.audiences: WeakSet[Audience] = WeakSet()
+
+    def note_change(self) -> None:
+        """Forget all answers, since the subscriptions have changed."""
+        self.clear()
+        for audience in self.audiences:
+            self.inform(audience)
+
+    def inform(self, audience: Audience) -> None:
+        """Tell an audience whether it is there."""
+        is_there = any(self[event_type] for event_type in audience.event_types)
+        if is_there != audience.is_there:
+            audience.is_there = is_there
+            if in_trio_run():  # else the run is over, and nobody will ask
+                audience.since = trio.current_time()
 
     def __missing__(self, event_type: type[Event]) -> tuple[Subscription, ...]:
         _check_event_type("wanted", event_type)
