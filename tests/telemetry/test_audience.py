@@ -84,7 +84,7 @@ def test_two_runs_have_audiences_of_their_own() -> None:
     async def listen() -> None:
         with subscribe(print, Rain):
             kept.append(Audience(Rain))
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
 
     async def ask() -> None:
         kept.append(Audience(Rain))

@@ -25,14 +25,14 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._waiting import State
-from ..telemetry import wanted
+from ..telemetry import Audience, wanted
 from ._book import Book
 from ._budget import Budget
 from ._caller import find_caller
 from ._current import current_run
 from ._entry import Entry
 from ._errors import ChildStartFailed, SupervisorClosed, SupervisorFailed
-from ._events import ChildStarted, SupervisorStarted, SupervisorStopped
+from ._events import ChildExited, ChildReady, ChildStarted, SupervisorStarted, SupervisorStopped
 from ._exit import describe, forget_frames
 from ._incarnation import CURRENT, Incarnation
 from ._report import tell
@@ -75,6 +75,8 @@ class Engine(ABC):
     """The names from the outermost supervisor to this one, once the block is open."""
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
+    audience: Audience = attrs.field(init=False)
+    """Whether somebody listens to what every child tells: that it starts, is ready, ends."""
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     ending: str | None = attrs.field(init=False, default=None)
@@ -120,6 +122,7 @@ class Engine(ABC):
     def begin(self, nursery: trio.Nursery) -> None:
         """Start the loop in the nursery that will hold the children too."""
         self._nursery = nursery
+        self.audience = Audience(ChildStarted, ChildReady, ChildExited)
         self.budget.open()
         self.parent = current_run()
         if self.parent is not None:
@@ -362,7 +365,7 @@ class Engine(ABC):
         entry.leader = None
         entry.become("starting")
         self.running += 1
-        if wanted(ChildStarted):
+        if self.audience.is_there and wanted(ChildStarted):
             started = ChildStarted(supervisor=self.path, child=entry.name, incarnation=run.number)
             tell(started, self.interrupt)
         if entry.context is None:

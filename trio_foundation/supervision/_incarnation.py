@@ -21,7 +21,7 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from .._waiting import State
-from ..telemetry import wanted
+from ..telemetry import Audience, wanted
 from ._entry import Entry
 from ._errors import IgnoreChild
 from ._events import ChildEvent, ChildExited, ChildIgnored, ChildReady, ChildStopping
@@ -46,6 +46,7 @@ class Keeper(Protocol):
 
     hurried: bool
     parent: Incarnation | None
+    audience: Audience
 
     @property
     def path(self) -> str: ...
@@ -171,7 +172,7 @@ class Incarnation:
             return
         if exit.error is not None and not is_fatal:  # what is fatal goes on up, and is seen
             report_exit(entry.path, exit)
-        if wanted(ChildExited):
+        if self.keeper.audience.is_there and wanted(ChildExited):
             self._emit(
                 ChildExited(
                     supervisor=entry.path,
@@ -218,7 +219,7 @@ class Incarnation:
             due = math.inf if liveness is None else now + liveness.patience
             self.keeper.set_timer(self, due)
         entry.become("running")
-        if wanted(ChildReady):
+        if self.keeper.audience.is_there and wanted(ChildReady):
             self._emit(
                 ChildReady(
                     supervisor=entry.path,
