@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, final
 
 import outcome
-import trio
 from trio.lowlevel import Task
 
 from ..supervision import Child, ChildState
@@ -41,6 +40,7 @@ class Box(Generic[S]):
         "has_timers",
         "is_shut",
         "name",
+        "now",
         "on_stopping",
         "postponed",
         "retry",
@@ -50,8 +50,17 @@ class Box(Generic[S]):
         "task",
     )
 
-    def __init__(self, name: str, capacity: int, overflow: Overflow, audience: Audience) -> None:
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        overflow: Overflow,
+        audience: Audience,
+        now: Callable[[], float],
+    ) -> None:
         self.name = name
+        self.now = now
+        """The clock of the run, in seconds."""
         self.audience = audience
         """Whether somebody listens to what is handled, and wants to know the times."""
         self.has_timers = False
@@ -151,7 +160,7 @@ class Box(Generic[S]):
         return CurrentMessage(
             method=current.method,
             since=self.since,
-            running_for=trio.current_time() - self.since,
+            running_for=self.now() - self.since,
             queued=len(self.store.queue),
             shown=shown,
         )

@@ -146,19 +146,23 @@ class Loop(Generic[S]):
             error.add_note(f"and then teardown raised {type(second).__name__}: {second}")
 
     def _take_in_hand(self, request: Request) -> None:
-        self.box.since = trio.current_time()
+        self.box.since = self.box.now()
         self.box.current = request
         HANDLED.set(request)
 
     # The loop
 
     async def _work(self) -> None:
+        store = self.box.store
         while True:
-            self._now = trio.current_time()
+            self._now = self.box.now()
             if await self._take_turn():
                 await trio.lowlevel.checkpoint()
             elif self._allowed <= 0 or self._is_draining:
                 return
+            elif self._is_plain:
+                store.receiver = self.box.task
+                await trio.lowlevel.wait_task_rescheduled(store.stop_parking)
             else:
                 await self._park()
 
@@ -204,7 +208,7 @@ class Loop(Generic[S]):
             box.current = None
             request.args, request.kwargs = (), NO_KWARGS
             if task.custom_sleep_data is not self:
-                self._now = trio.current_time()
+                self._now = self.box.now()
         return True
 
     def _refusal(self, error: Exception) -> Exception | None:
@@ -246,7 +250,7 @@ class Loop(Generic[S]):
         assert request.kind != "own"
         # The loop does not look at the clock for each message if nobody listens.
         box = self.box
-        box.since = self._now = trio.current_time()
+        box.since = self._now = self.box.now()
         if wanted(CallStarted):
             emit(
                 CallStarted(
@@ -271,7 +275,7 @@ class Loop(Generic[S]):
                     method=request.method,
                     kind=request.kind,
                     queued_for=self._queued_for(request),
-                    handled_for=trio.current_time() - self.box.since,
+                    handled_for=self.box.now() - self.box.since,
                     outcome=how,
                 )
             )
@@ -280,7 +284,7 @@ class Loop(Generic[S]):
 
     def _choose(self) -> Request | Nothing:
         """Return what is to be handled next: a message, or what came due before it."""
-        now = trio.current_time()
+        now = self.box.now()
         if self._beat_every is not None:
             self.child.beat()
             self._beat_due = now + self._beat_every
@@ -344,7 +348,7 @@ class Loop(Generic[S]):
             self._timetable = Timetable()
             self._is_plain = False
             self.box.has_timers = True
-        now = trio.current_time()
+        now = self.box.now()
         appointment = self._timetable.enter((method, args), now=now, after=after, every=every)
         self.box.store.wake()  # it waits for what came due before
         return appointment

@@ -37,10 +37,12 @@ NO_MESSAGES = frozenset({"setup", "teardown", "every", "after", "shutdown"})
 class _Run:
     """Stands for one Trio run."""
 
-    __slots__ = ("__weakref__", "audience")
+    __slots__ = ("__weakref__", "audience", "now")
 
     def __init__(self) -> None:
         self.audience = Audience(CallStarted, CallFinished)
+        # What `trio.current_time` looks up and asks each time.
+        self.now = trio.lowlevel.current_clock().current_time
 
 
 _RUN: RunVar[_Run] = RunVar("trio_foundation.messaging")
@@ -133,7 +135,7 @@ class Post(Generic[S]):
             elsewhere[before] = box
         box = elsewhere.pop(run, None)
         if box is None:
-            box = Box(self.name, self.capacity, self.overflow, run.audience)
+            box = Box(self.name, self.capacity, self.overflow, run.audience, run.now)
         self._elsewhere = elsewhere if len(elsewhere) else None
         self._here = run, box
         return box

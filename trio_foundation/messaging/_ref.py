@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, final
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, final
 
 import trio
 from trio.lowlevel import Task, enable_ki_protection
@@ -127,25 +127,24 @@ class Ref(Generic[S]):
         await trio.lowlevel.checkpoint_if_cancelled()
         name, box = self._post.find("call", method, args)
         task = trio.lowlevel.current_task()
-        if _is_own(box, task):
+        if box.current is not None and _is_own(box, task):
             await _turn_away(SelfCall(box.name, name))
         if box.is_shut:
             await _turn_away(ServerGone(box.name))
-        request = Call(name, args, kwargs, trio.current_time())
-        store = box.store
-        if store.overflow == "block" and store.is_full:
-            store.enqueue(task, request, wakes=False)
-            request.line = store
+        request = Call(name, args, kwargs, box.now())
+        try:
+            if not box.store.submit(request, task):
+                request.line = box.store
+        except trio.WouldBlock as full:
+            await _turn_away(full)
+        result: R
+        if request.result is not None:  # it is the one that was dropped
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            result = request.result.unwrap()
         else:
-            try:
-                store.put(request)
-            except trio.WouldBlock as full:
-                await _turn_away(full)
-            if request.result is not None:  # it is the one that was dropped
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                return cast("R", request.result.unwrap())
-        request.caller = task
-        return cast("R", await trio.lowlevel.wait_task_rescheduled(request.abandon))
+            request.caller = task
+            result = await trio.lowlevel.wait_task_rescheduled(request.abandon)
+        return result
 
     @enable_ki_protection
     def cast(
@@ -192,7 +191,7 @@ class Ref(Generic[S]):
         if box.is_shut:
             raise ServerGone(box.name)
         is_dated = box.has_timers or box.audience.is_there
-        now = trio.current_time() if is_dated else UNDATED
+        now = box.now() if is_dated else UNDATED
         box.store.put(Cast(name, args, kwargs, now))
 
     @enable_ki_protection
@@ -245,9 +244,9 @@ class Ref(Generic[S]):
             await _turn_away(ServerGone(box.name))
         store = box.store
         would_wait = store.overflow == "block" and store.is_full
-        if would_wait and _is_own(box, trio.lowlevel.current_task()):
+        if would_wait and box.current is not None and _is_own(box, trio.lowlevel.current_task()):
             await _turn_away(SelfCall(box.name, name))
-        await store.send(Cast(name, args, kwargs, trio.current_time()))
+        await store.send(Cast(name, args, kwargs, box.now()))
 
     def statistics(self) -> MailboxStatistics:
         """Return the figures of the server's mailbox in this run, as they are now.
@@ -263,7 +262,7 @@ class Ref(Generic[S]):
 
 def _is_own(box: Box[S], task: Task) -> bool:
     """Return whether a task runs within what the server has in hand."""
-    return box.current is not None and (task is box.task or HANDLED.get() is box.current)
+    return task is box.task or HANDLED.get() is box.current
 
 
 async def _turn_away(failure: BaseException) -> None:

@@ -132,14 +132,21 @@ class Store(Generic[T]):
         return self.receiver is None and len(self.queue) >= self._room
 
     @enable_ki_protection
-    def enqueue(self, task: Task, message: T, *, wakes: bool) -> None:
-        """Let a task stand in line for room, with its message.
+    def submit(self, message: T, task: Task) -> bool:
+        """Send a message now, or let its task stand in line for room if the policy says so.
 
-        Args:
-            task: The task; it parks itself.
-            message: What it wants to send.
-            wakes: Whether the task is to go on as soon as the message is sent.
+        The task parks itself, and is not woken when its message is sent.
+
+        Returns:
+            Whether it is sent.
         """
+        if len(self.queue) < self._room or self.overflow != "block" or self._closed:
+            self.put(message)
+            return True
+        self._enqueue(message, task, wakes=False)
+        return False
+
+    def _enqueue(self, message: T, task: Task, *, wakes: bool) -> None:
         if self._waiting is None:
             self._waiting = OrderedDict()
         self._waiting[task] = message, wakes
@@ -168,7 +175,7 @@ class Store(Generic[T]):
 
     async def _wait_to_send(self, message: T) -> None:
         task = trio.lowlevel.current_task()
-        self.enqueue(task, message, wakes=True)
+        self._enqueue(message, task, wakes=True)
 
         def abort(_: object) -> Abort:
             self.withdraw(task)
@@ -237,9 +244,9 @@ class Store(Generic[T]):
         if self.receiver is not None:
             raise trio.BusyResourceError("another task is receiving from this mailbox")
         self.receiver = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort_park)
+        await trio.lowlevel.wait_task_rescheduled(self.stop_parking)
 
-    def _abort_park(self, _: object) -> Abort:
+    def stop_parking(self, _: object) -> Abort:
         self.receiver = None
         return Abort.SUCCEEDED
 
