@@ -15,6 +15,7 @@ from ._checks import (
     check_name,
     check_number,
     check_seconds,
+    is_plain_function,
 )
 from ._errors import FoundationError
 from ._flags import FlagOverrides, flags, is_flag_set
@@ -34,4 +35,5 @@ __all__ = [
     "flags",
     "give_home",
     "is_flag_set",
+    "is_plain_function",
 ]

@@ -25,6 +25,7 @@ __all__ = [
     "check_name",
     "check_number",
     "check_seconds",
+    "is_plain_function",
 ]
 
 
@@ -206,7 +207,13 @@ def check_bool(name: str, value: object) -> bool:
     raise TypeError(f"{name} must be True or False, not {value!r}")
 
 
-def check_async_fn(caller: str, async_fn: object, args: tuple[object, ...] = ()) -> None:
+def check_async_fn(
+    caller: str,
+    async_fn: object,
+    args: tuple[object, ...] = (),
+    *,
+    before: tuple[object, ...] = (),
+) -> None:
     """Refuse what cannot be an async function, and say how the call is written.
 
     A function that is not ``async`` may still return something to await, so it
@@ -216,6 +223,7 @@ def check_async_fn(caller: str, async_fn: object, args: tuple[object, ...] = ())
         caller: The function that was given *async_fn*, as users write it.
         async_fn: What should be an async function.
         args: The arguments that came with it.
+        before: The arguments that came before it.
 
     Raises:
         TypeError: If *async_fn* is a coroutine (which is closed, for nobody will
@@ -233,20 +241,41 @@ write start_soon(poll, 10), not start_soon(poll(10))
         code = getattr(async_fn, "__code__", None)
         if code is None or not code.co_flags & inspect.CO_ASYNC_GENERATOR:
             return
-    _refuse_async_fn(caller, async_fn, args)
+    _refuse_async_fn(caller, async_fn, args, before)
+
+
+def is_plain_function(function: object) -> bool:
+    """Return whether something can be called without anybody to await what it returns.
+
+    Args:
+        function: Whatever is given as a callback.
+
+    Example:
+        >>> async def wait(): ...
+        >>> is_plain_function(print), is_plain_function(wait), is_plain_function(3)
+        (True, False, False)
+    """
+    call: object = getattr(type(function), "__call__", None)  # noqa: B004
+    return callable(function) and not any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
+        for one in (function, call)
+    )
 
 
 # Helpers, in order of use
 
 
-def _refuse_async_fn(caller: str, async_fn: object, args: tuple[object, ...]) -> NoReturn:
+def _refuse_async_fn(
+    caller: str, async_fn: object, args: tuple[object, ...], before: tuple[object, ...]
+) -> NoReturn:
     expected = f"{caller} takes an async function"
     if inspect.iscoroutine(async_fn):
         name = async_fn.__name__
         inner = _written_arguments(async_fn)
         async_fn.close()  # or Python would warn that it was never awaited
-        outer = [name, *inner, *map(_written, args)]
-        wrong = [f"{name}({', '.join(inner)})", *map(_written, args)]
+        first, last = [*map(_written, before)], [*map(_written, args)]
+        outer = [*first, name, *inner, *last]
+        wrong = [*first, f"{name}({', '.join(inner)})", *last]
         raise TypeError(
             f"{expected}, but got a coroutine: write {caller}({', '.join(outer)}), "
             f"not {caller}({', '.join(wrong)})"

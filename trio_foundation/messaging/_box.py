@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, final
+from typing import Any, final
+from weakref import ref
 
 import outcome
 from trio.lowlevel import Task
@@ -25,17 +26,16 @@ from ._store import Store
 
 __all__ = ["Box"]
 
-S = TypeVar("S")
-
 
 @final
-class Box(Generic[S]):
+class Box:
     """The mailbox of a server, and what its `Ref` has to know."""
 
     __slots__ = (
+        "__weakref__",
+        "_child",
         "_forget_child",
         "audience",
-        "child",
         "current",
         "has_timers",
         "is_shut",
@@ -44,6 +44,7 @@ class Box(Generic[S]):
         "on_stopping",
         "postponed",
         "retry",
+        "run",
         "since",
         "state",
         "store",
@@ -55,10 +56,13 @@ class Box(Generic[S]):
         name: str,
         capacity: int,
         overflow: Overflow,
+        run: object,
         audience: Audience,
         now: Callable[[], float],
     ) -> None:
         self.name = name
+        self.run = run
+        """Stands for the Trio run that it belongs to."""
         self.now = now
         """The clock of the run, in seconds."""
         self.audience = audience
@@ -66,7 +70,9 @@ class Box(Generic[S]):
         self.has_timers = False
         """Whether it has to be told which of a message and a timer came first."""
         self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
-        self.child: Child[Any] | None = None
+        # A weak reference, since the child has the spec, that the post, and the run keeps this
+        # box for as long as there is a post.
+        self._child: Callable[[], Child[Any] | None] = _nobody
         self.is_shut = False
         """Whether no new messages are taken: the server is gone, or is leaving."""
         self.task: Task | None = None
@@ -87,6 +93,11 @@ class Box(Generic[S]):
 
     # The child
 
+    @property
+    def child(self) -> Child[Any] | None:
+        """The child that it serves, if it has one, and its supervisor has not gone."""
+        return self._child()
+
     def move_in(self, child: Child[Any]) -> None:
         """Serve *child* from now on.
 
@@ -101,7 +112,7 @@ class Box(Generic[S]):
             )
         if self._forget_child is not None:
             self._forget_child()
-        self.child = child
+        self._child = ref(child)
         self.is_shut = False
         self._forget_child = child.on_state(self._note_state)
 
@@ -110,8 +121,8 @@ class Box(Generic[S]):
             self.is_shut = True
             self._refuse_all()
         elif state == "stopping":
-            assert self.child is not None
-            self.is_shut = self.child.leaving
+            child = self.child
+            self.is_shut = child is not None and child.leaving
             if self.on_stopping is not None:
                 self.on_stopping()
         else:
@@ -164,6 +175,10 @@ class Box(Generic[S]):
             queued=len(self.store.queue),
             shown=shown,
         )
+
+
+def _nobody() -> None:
+    return None
 
 
 def _is_at_rest(state: ChildState) -> bool:

@@ -7,9 +7,7 @@ message in hand is answered first, and `Server.teardown` is run last.
 
 from __future__ import annotations
 
-import logging
 import math
-import traceback
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
 
 import outcome
@@ -21,6 +19,7 @@ from ..telemetry import emit, wanted
 from ._box import Box
 from ._errors import CallError, CallFailed
 from ._events import CallFinished, CallStarted
+from ._log import log_error, log_warning
 from ._machine import Machine
 from ._post import Post
 from ._ref import Ref
@@ -29,11 +28,9 @@ from ._rules import Appointment, Timetable
 from ._server import Server
 from ._state_server import StateServer
 from ._store import NOTHING, Nothing
-from ._users_code import is_misaddressed, make, run, run_method
+from ._users_code import is_misaddressed, make, run, run_for_certain, run_method
 
 __all__ = ["Loop"]
-
-LOGGER = logging.getLogger("trio_foundation.messaging")
 
 S = TypeVar("S", bound=Server)
 
@@ -54,23 +51,26 @@ class Loop(Generic[S]):
         "_farewell",
         "_is_draining",
         "_is_plain",
+        "_is_stopping",
         "_now",
         "_timetable",
         "box",
         "child",
+        "is_over",
         "machine",
         "post",
         "ref",
         "server",
     )
 
-    def __init__(self, post: Post[S], box: Box[S], child: Child[Any]) -> None:
+    def __init__(self, post: Post[S], box: Box, child: Child[Any]) -> None:
         self.post = post
         self.box = box
         self.child = child
         self.ref: Ref[Any] = Ref(post)
         self.server: S | None = None
         self.machine: Machine | None = None
+        self.is_over = False
         self._is_plain = True
         """Whether there is nothing to look after but the queue."""
         self._timetable: Timetable[tuple[str, tuple[object, ...]]] | None = None
@@ -79,6 +79,7 @@ class Loop(Generic[S]):
         self._now = 0.0
         self._allowed: float = math.inf
         """How many messages more it handles."""
+        self._is_stopping = False
         self._is_draining = False
         """Whether it ends when the queue is empty."""
         self._farewell: ShutdownChild | None = None
@@ -113,7 +114,8 @@ class Loop(Generic[S]):
             if self._farewell is not None:
                 raise self._farewell
         finally:
-            box.task = box.current = box.on_stopping = None
+            self.is_over = True
+            box.task = box.current = box.on_stopping = box.state = None
             HANDLED.set(None)
 
     async def _set_up(self) -> None:
@@ -131,17 +133,17 @@ class Loop(Generic[S]):
     async def _tear_down(self, error: BaseException | None) -> None:
         """Run the server's teardown; its own error does not hide *error*."""
         server = self.server
-        if server is None:
+        if server is None or type(server).teardown is Server.teardown:
             return
         exit = self.child.exit_by(error)
         self._take_in_hand(Own("teardown", (), NO_KWARGS, 0.0))
         try:
             with cleanup_scope():
-                await run(server.teardown, exit)
+                await run_for_certain(server.teardown, exit)
         except Exception as second:
             if exit.error is None or exit.reason == "shutdown":
                 raise
-            LOGGER.exception("teardown of server %r raised, after %s", self.box.name, exit)
+            log_error("teardown of server %r raised, after %s", self.box.name, exit)
             assert error is not None
             error.add_note(f"and then teardown raised {type(second).__name__}: {second}")
 
@@ -180,7 +182,7 @@ class Loop(Generic[S]):
             request = take() if self._is_plain else self._choose()
             if request is NOTHING:
                 return False
-            if request.is_call and request.caller is None:
+            if request.is_abandoned:
                 box.pass_over(request)
                 continue
             box.current = request
@@ -213,6 +215,8 @@ class Loop(Generic[S]):
 
     def _refusal(self, error: Exception) -> Exception | None:
         """Return what an error refuses this one call with, or None if it crashes the server."""
+        if self.machine is not None and self.machine.is_broken:
+            return None
         if isinstance(error, CallError):
             return error
         if isinstance(error, (TypeError, AttributeError)) and is_misaddressed(error):
@@ -224,7 +228,7 @@ class Loop(Generic[S]):
         if isinstance(request, Call):
             request.settle(outcome.Error(refusal))
         else:
-            LOGGER.warning(
+            log_warning(
                 "server %r refused the %s of %r: %r",
                 self.box.name,
                 request.kind,
@@ -240,8 +244,7 @@ class Loop(Generic[S]):
         exit = self.child.exit_by(error)
         self._tell_finished(request, "stopped" if exit.error is None else "crashed")
         if isinstance(request, Call):
-            text = "" if exit.error is None else "".join(traceback.format_exception(exit.error))
-            failure = CallFailed(self.box.name, request.method, _how(exit), text)
+            failure = CallFailed(self.box.name, request.method, _how(exit), exit.traceback)
             failure.__cause__ = exit.error
             request.settle(outcome.Error(failure))
         request.args, request.kwargs = (), NO_KWARGS
@@ -291,7 +294,9 @@ class Loop(Generic[S]):
         while self._allowed > 0:
             self._allowed -= 1
             request = self._next(now)
-            if self.machine is None or request is NOTHING or not self.machine.is_postponed(request):
+            if request is NOTHING or request.is_abandoned or self.machine is None:
+                return request
+            if not self.machine.is_postponed(request):
                 return request
         return NOTHING
 
@@ -299,10 +304,11 @@ class Loop(Generic[S]):
         box = self.box
         if box.retry:
             return box.retry.popleft()
-        if self._timetable is not None and self._timetable.next_due <= now:
+        table = None if self._is_stopping else self._timetable
+        if table is not None and table.next_due <= now:
             first = box.store.peek()
-            if first is NOTHING or self._timetable.next_due < first.queued_at:
-                come_due = self._timetable.pop(now)
+            if first is NOTHING or table.next_due < first.queued_at:
+                come_due = table.pop(now)
                 assert come_due is not None
                 due, (method, args) = come_due
                 return Tick(method, args, NO_KWARGS, due)
@@ -330,6 +336,7 @@ class Loop(Generic[S]):
     def _on_stopping(self) -> None:
         """Take no more messages; to drain is to handle those that are there."""
         self._is_plain = False
+        self._is_stopping = True
         if not self.post.drain or self.child.ending != "stopped":
             self._allowed = 0
         elif self.child.leaving:

@@ -21,15 +21,27 @@ __all__ = ["Machine"]
 class Machine:
     """The state of one incarnation of a `StateServer`, and what changes it."""
 
-    __slots__ = ("_box", "_chosen", "_is_moving", "_loop", "_server", "_table", "_timeout", "state")
+    __slots__ = (
+        "_box",
+        "_chosen",
+        "_is_moving",
+        "_loop",
+        "_server",
+        "_table",
+        "_timeout",
+        "is_broken",
+        "state",
+    )
 
-    def __init__(self, loop: Loop[Any], box: Box[Any], server: StateServer) -> None:
+    def __init__(self, loop: Loop[Any], box: Box, server: StateServer) -> None:
         self._loop = loop
         self._box = box
         self._server = server
         self._table = _table_of(server)
         self._chosen: str | None = None
         self._is_moving = False
+        self.is_broken = False
+        """Whether what is done between two states has failed; no `CallError` refuses that."""
         self._timeout: Appointment[tuple[str, tuple[object, ...]]] | None = None
         self.state = self._table.initial
 
@@ -45,11 +57,19 @@ class Machine:
         box = self._box
         if box.postponed is None:
             box.postponed = []
+        if len(box.postponed) >= box.store.capacity:
+            self._pass_over_abandoned(box.postponed)
         if len(box.postponed) < box.store.capacity:
             box.postponed.append(request)
         else:
             box.give_up(request)
         return True
+
+    def _pass_over_abandoned(self, postponed: list[Request]) -> None:
+        for request in postponed:
+            if request.is_abandoned:
+                self._box.pass_over(request)
+        postponed[:] = [request for request in postponed if not request.is_abandoned]
 
     async def handle(self, request: Request) -> object:
         """Run the method of a message, and go to the state that it leads to.
@@ -66,9 +86,11 @@ class Machine:
             raise WrongState(self._box.name, method, self.state, handled)
         self._chosen = None
         value = await run_method(self._server, request)
+        self.is_broken = True  # unless all that follows goes well
         target = self._target(method)
         if target != self.state:
             await self._change(target)
+        self.is_broken = False
         return value
 
     def become(self, state: str) -> None:

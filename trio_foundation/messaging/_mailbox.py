@@ -7,8 +7,6 @@ policy says who; nothing is lost without being counted, told and handed over.
 
 from __future__ import annotations
 
-import inspect
-import logging
 import math
 from collections.abc import Callable
 from types import TracebackType
@@ -17,10 +15,11 @@ from typing import Generic, TypeVar, cast, final, get_args
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_choice, check_count, check_name
+from .._base import check_choice, check_count, check_name, is_plain_function
 from ..telemetry import emit, wanted
 from ._errors import MailboxClosed
 from ._events import MessageDropped
+from ._log import log_error
 from ._rules import Overflow, UndeliveredReason
 from ._statistics import MailboxStatistics
 from ._store import NOTHING, Store
@@ -30,8 +29,6 @@ __all__ = ["Address", "Mailbox", "open_mailbox"]
 T = TypeVar("T")
 SendT_contra = TypeVar("SendT_contra", contravariant=True)
 ReceiveT_co = TypeVar("ReceiveT_co", covariant=True)
-
-LOGGER = logging.getLogger("trio_foundation.messaging")
 
 
 @final
@@ -414,9 +411,7 @@ def check_capacity(capacity: object, advice: str) -> None:
 
 
 def _check_hook(on_undelivered: object) -> None:
-    if on_undelivered is not None and (
-        not callable(on_undelivered) or inspect.iscoroutinefunction(on_undelivered)
-    ):
+    if on_undelivered is not None and not is_plain_function(on_undelivered):
         raise TypeError(
             "on_undelivered takes a plain function of the message and the reason, which is "
             f"called at once, but got {on_undelivered!r}: to do more, let it put the message into "
@@ -437,9 +432,6 @@ def _drop(
         if on_undelivered is not None:
             try:
                 on_undelivered(message, why)
-            except Exception:
-                LOGGER.exception(
-                    "on_undelivered of mailbox %r raised, and is ignored: %r",
-                    mailbox,
-                    on_undelivered,
-                )
+            except Exception:  # noqa: BLE001  it is not the sender's business
+                told = "on_undelivered of mailbox %r raised, and is ignored: %r"
+                log_error(told, mailbox, on_undelivered)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import trio
 from trio.lowlevel import RunVar
@@ -35,14 +35,15 @@ NO_MESSAGES = frozenset({"setup", "teardown", "every", "after", "shutdown"})
 
 @final
 class _Run:
-    """Stands for one Trio run."""
+    """One Trio run, and the boxes that there are in it."""
 
-    __slots__ = ("__weakref__", "audience", "now")
+    __slots__ = ("__weakref__", "audience", "boxes", "now")
 
     def __init__(self) -> None:
         self.audience = Audience(CallStarted, CallFinished)
         # What `trio.current_time` looks up and asks each time.
         self.now = trio.lowlevel.current_clock().current_time
+        self.boxes: WeakKeyDictionary[Post[Any], Box] = WeakKeyDictionary()
 
 
 _RUN: RunVar[_Run] = RunVar("trio_foundation.messaging")
@@ -54,8 +55,7 @@ class Post(Generic[S]):
 
     __slots__ = (
         "__weakref__",
-        "_elsewhere",
-        "_here",
+        "_last",
         "_names",
         "capacity",
         "drain",
@@ -81,13 +81,13 @@ class Post(Generic[S]):
         self.drain = drain
         self.server_type: type[S] | None = factory if isinstance(factory, type) else None
         """Known at once if the factory is the class, else with the first incarnation."""
-        self._here: tuple[_Run, Box[S]] | tuple[None, None] = (None, None)
-        self._elsewhere: WeakKeyDictionary[_Run, Box[S]] | None = None
+        self._last: Callable[[], Box | None] = _no_box
+        """Gives the box that was last asked for, while its run keeps it."""
         self._names: dict[object, str] = {}
 
     def find(
         self, verb: str, method: Callable[..., object], args: tuple[object, ...]
-    ) -> tuple[str, Box[S]]:
+    ) -> tuple[str, Box]:
         """Return the name of a method that is a message, and the box of this run.
 
         Args:
@@ -95,26 +95,30 @@ class Post(Generic[S]):
             method: The method.
             args: Its arguments, for the error.
         """
-        run, box = self._here
+        box = self._last()
         try:  # nearly always one has asked for it before, in this very run
-            if run is _RUN.get() and box is not None:
+            if box is not None and box.run is _RUN.get():
                 return self._names[method], box
         except (LookupError, RuntimeError, TypeError):
             pass
         return self.message(verb, method, args), self.box()
 
-    def box(self) -> Box[S]:
+    def box(self) -> Box:
         """Return the box of this run.
 
         Raises:
             RuntimeError: If this is no Trio run, or another thread.
         """
         try:
-            current = _RUN.get()
+            run = _RUN.get()
         except (LookupError, RuntimeError):
-            current = self._new_run()
-        run, box = self._here
-        return box if run is current and box is not None else self._come_to(current)
+            run = self._new_run()
+        box = run.boxes.get(self)
+        if box is None:
+            box = Box(self.name, self.capacity, self.overflow, run, run.audience, run.now)
+            run.boxes[self] = box
+        self._last = ref(box)
+        return box
 
     def _new_run(self) -> _Run:
         if not trio.lowlevel.in_trio_run():
@@ -126,20 +130,6 @@ class Post(Generic[S]):
         _RUN.set(run)
         return run
 
-    def _come_to(self, run: _Run) -> Box[S]:
-        elsewhere = WeakKeyDictionary[_Run, Box[S]]()
-        if self._elsewhere is not None:
-            elsewhere.update(self._elsewhere)
-        before, box = self._here
-        if before is not None and box is not None:
-            elsewhere[before] = box
-        box = elsewhere.pop(run, None)
-        if box is None:
-            box = Box(self.name, self.capacity, self.overflow, run.audience, run.now)
-        self._elsewhere = elsewhere if len(elsewhere) else None
-        self._here = run, box
-        return box
-
     # A resident of the spec (see `supervision.Resident`)
 
     def move_in(self, child: Child[Any]) -> None:
@@ -148,6 +138,8 @@ class Post(Generic[S]):
 
     def status(self, shown: object) -> object:
         """Return what a snapshot tells of the server."""
+        if not trio.lowlevel.in_trio_run():  # of a supervisor that has closed, say
+            return shown
         return self.box().status(shown)
 
     # Methods are messages
@@ -185,13 +177,19 @@ class Post(Generic[S]):
         )
 
 
-def name_of_method(verb: str, method: object, args: tuple[object, ...]) -> str:
+def _no_box() -> None:
+    return None
+
+
+def name_of_method(
+    verb: str, method: object, args: tuple[object, ...], *, before: tuple[object, ...] = ()
+) -> str:
     """Return the name of what could be a message.
 
     Raises:
         TypeError: If it could be none.
     """
-    check_async_fn(verb, method, args)
+    check_async_fn(verb, method, args, before=before)
     if inspect.ismethod(method):
         cls = type(method.__self__).__name__
         raise TypeError(

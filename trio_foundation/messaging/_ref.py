@@ -58,6 +58,14 @@ class Ref(Generic[S]):
     def __repr__(self) -> str:
         return f"<Ref of server {self.name!r}>"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ref):
+            return NotImplemented
+        return self._post is other._post  # pyright: ignore[reportUnknownMemberType]
+
+    def __hash__(self) -> int:
+        return hash(self._post)
+
     @property
     def name(self) -> str:
         """What the server is called."""
@@ -260,7 +268,7 @@ class Ref(Generic[S]):
         return self._post.box().store.statistics()
 
 
-def _is_own(box: Box[S], task: Task) -> bool:
+def _is_own(box: Box, task: Task) -> bool:
     """Return whether a task runs within what the server has in hand."""
     return task is box.task or HANDLED.get() is box.current
 

@@ -31,7 +31,8 @@ class Request:
     __slots__ = ("args", "kwargs", "method", "queued_at")
 
     kind: ClassVar[Kind]
-    is_call: ClassVar[bool] = False
+    is_abandoned: bool = False
+    """Whether its caller has left. A server asks only when the caller has begun to wait."""
 
     caller: Task | None
     """Who waits for the answer, once somebody does."""
@@ -80,9 +81,8 @@ class Own(Request):
 class Call(Request):
     """Somebody waits for what the method returns."""
 
-    __slots__ = ("caller", "line", "result")
+    __slots__ = ("caller", "is_abandoned", "line", "result")
     kind: ClassVar[Kind] = "call"
-    is_call: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Call(Request):
         self.kwargs = kwargs
         self.queued_at = queued_at
         self.caller = None
+        self.is_abandoned = False
         self.result: outcome.Outcome[Any] | None = None
         """The answer, if it was there before the caller began to wait."""
         self.line: Store[Request] | None = None
@@ -106,11 +107,12 @@ class Call(Request):
         caller, self.caller = self.caller, None
         if caller is not None:
             trio.lowlevel.reschedule(caller, result)
-        else:
+        elif not self.is_abandoned:
             self.result = result
 
     def abandon(self, _: object) -> Abort:
         """Let the caller leave: one in line sends nothing, one in the queue is passed over."""
+        self.is_abandoned = True
         caller, self.caller = self.caller, None
         if self.line is not None and caller is not None:
             self.line.withdraw(caller)

@@ -31,6 +31,7 @@ class Steering(Protocol):
     """What a server can ask of the incarnation that runs it."""
 
     ref: Ref[Any]
+    is_over: bool
 
     @property
     def machine(self) -> StateSteering | None: ...
@@ -280,17 +281,17 @@ class Server:
         steering = self._running(verb)
         if getattr(method, "__self__", None) is self:
             method = getattr(method, "__func__", method)
-        name = name_of_method(verb, method, args)
+        name = name_of_method(verb, method, args, before=(after,))
         if not any(vars(cls).get(name) is method for cls in type(self).__mro__):
             told = getattr(method, "__qualname__", repr(method))
             raise TypeError(f"{verb} takes a method of {type(self).__name__}, which {told} is not")
         return Timer(steering, steering.set_timer(name, args, after=after, every=every))
 
     def _running(self, verb: str) -> Steering:
-        try:
-            return self._steering
-        except AttributeError:
-            raise RuntimeError(
-                f"{type(self).__name__}.{verb} works in a server that runs: use it in setup or "
-                "in a handler, and let a supervisor run what serve() returns"
-            ) from None
+        steering: Steering | None = getattr(self, "_steering", None)
+        if steering is not None and not steering.is_over:
+            return steering
+        raise RuntimeError(
+            f"{type(self).__name__}.{verb} works in a server that runs: use it in setup or in a "
+            "handler, and let a supervisor run what serve() returns"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, ClassVar, TypeAlias, final
+from typing import Any, ClassVar, TypeAlias, cast, final
 
 import attrs
 
@@ -192,7 +192,10 @@ class StateServer(Server):
     def _state_steering(self, verb: str) -> StateSteering:
         machine = self._running(verb).machine
         if machine is None:
-            raise RuntimeError(f"{type(self).__name__} has no states: write states = {{...}}")
+            raise RuntimeError(
+                f"{type(self).__name__}.{verb} works when setup has returned: before, the server "
+                "is in no state"
+            )
         return machine
 
 
@@ -208,9 +211,9 @@ def _compile(cls: type[StateServer]) -> Table:
     if not isinstance(cls.states, Mapping) or not cls.states:
         raise TypeError(f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}')
     rows = {name: _compile_row(cls, name, state) for name, state in cls.states.items()}
-    everywhere = frozenset(_name(cls, "`everywhere`", method) for method in cls.everywhere)
+    everywhere = tuple(_name(cls, "`everywhere`", method) for method in cls.everywhere)
     initial = getattr(cls, "initial", next(iter(rows)))
-    table = Table(initial=initial, rows=rows, everywhere=everywhere | _private(cls, rows))
+    table = Table(initial=initial, rows=rows, everywhere=everywhere, unsaid=_unsaid(cls, rows))
     found = list(faults(table, _messages(cls)))
     if found:
         raise TypeError(f"the table of {cls.__name__} makes no sense: {'; '.join(found)}")
@@ -221,11 +224,6 @@ def _compile_row(cls: type[StateServer], name: str, state: State) -> Row:
     where = f"state {name!r}"
     if not isinstance(state, State):
         raise TypeError(f"{cls.__name__}: {where} must be a State(...), not {state!r}")
-    timeout = None
-    if state.timeout is not None:
-        seconds, method = state.timeout
-        check_seconds(f"the time-out of {where}", seconds, above_zero=True, finite=True)
-        timeout = seconds, _name(cls, where, method)
     moves = {
         _name(cls, where, method): (target,) if isinstance(target, str) else tuple(target)
         for method, target in state.on.items()
@@ -233,25 +231,56 @@ def _compile_row(cls: type[StateServer], name: str, state: State) -> Row:
     return Row(
         moves=moves,
         postpones=frozenset(_name(cls, where, method) for method in state.postpone),
-        timeout=timeout,
-        enter=None if state.enter is None else _name(cls, where, state.enter),
-        exit=None if state.exit is None else _name(cls, where, state.exit),
+        timeout=_compile_timeout(cls, where, state.timeout),
+        enter=None if state.enter is None else _name(cls, where, state.enter, is_action=True),
+        exit=None if state.exit is None else _name(cls, where, state.exit, is_action=True),
     )
 
 
-def _name(cls: type[StateServer], where: str, method: object) -> str:
+def _compile_timeout(
+    cls: type[StateServer], where: str, timeout: object
+) -> tuple[float, str] | None:
+    if timeout is None:
+        return None
+    pair = cast("tuple[object, ...]", timeout if isinstance(timeout, tuple) else ())
+    if len(pair) != 2:
+        raise TypeError(
+            f"{cls.__name__}: the time-out of {where} must be a number of seconds and a method, "
+            f"timeout=(30.0, close), not {timeout!r}"
+        )
+    seconds, method = pair
+    checked = check_seconds(f"the time-out of {where}", seconds, above_zero=True, finite=True)
+    return checked, _name(cls, where, method, is_action=True)
+
+
+def _name(cls: type[StateServer], where: str, method: object, *, is_action: bool = False) -> str:
     """Return the name of a method in the table.
 
+    Args:
+        cls: The class.
+        where: Where in the table it is named.
+        method: The method.
+        is_action: Whether it is called without arguments.
+
     Raises:
-        TypeError: If it is no async method of the class.
+        TypeError: If it is no async method of the class, or takes arguments and gets none.
     """
     name = getattr(method, "__name__", None)
     if not isinstance(name, str) or not any(vars(base).get(name) is method for base in cls.__mro__):
         raise TypeError(f"{cls.__name__}: {where} names {method!r}, which is none of its methods")
-    if not _is_async(method):
+    found = inspect.getattr_static(cls, name)  # a subclass may have overridden it
+    if not _is_async(found):
         raise TypeError(
             f"{cls.__name__}: {where} names {name}, which is not async: write `async def {name}`"
         )
+    if is_action:
+        try:
+            inspect.signature(found).bind(None)
+        except TypeError:
+            raise TypeError(
+                f"{cls.__name__}: {where} names {name}, which is called without arguments there, "
+                "and wants some"
+            ) from None
     return name
 
 
@@ -263,7 +292,7 @@ def _messages(cls: type[StateServer]) -> set[str]:
     return {name for name in _async_methods(cls) if not name.startswith("_")}
 
 
-def _private(cls: type[StateServer], rows: Mapping[str, Row]) -> frozenset[str]:
+def _unsaid(cls: type[StateServer], rows: Mapping[str, Row]) -> frozenset[str]:
     """Return the private async methods that no row names: timers may run them in any state."""
     named = {name for row in rows.values() for name in (*row.moves, *row.postpones)}
     return frozenset(name for name in _async_methods(cls) if name.startswith("_")) - named

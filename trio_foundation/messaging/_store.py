@@ -96,11 +96,11 @@ class Store(Generic[T]):
         """
         receiver = self.receiver
         if receiver is not None:
+            trio.lowlevel.reschedule(receiver)  # first: in a wrong thread it raises
             self.receiver = None
             self._slot = message
             self._sent += 1
             self._received += 1
-            trio.lowlevel.reschedule(receiver)
             return
         used = len(self.queue)
         if used < self._room:
@@ -164,14 +164,14 @@ class Store(Generic[T]):
     async def send(self, message: T) -> None:
         """Send a message, and wait for room if the policy says so."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._loser != "sender" or len(self.queue) < self._room or self.receiver is not None:
-            self.put(message)
-        elif self.overflow == "block" and not self._closed:
+        if self.overflow == "block" and self.is_full and not self._closed:
             await self._wait_to_send(message)
             return
-        else:
-            self._overflow(message)
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        try:
+            self.put(message)
+        finally:
+            # Whoever is refused, and tries again and again, lets others make room.
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _wait_to_send(self, message: T) -> None:
         task = trio.lowlevel.current_task()
@@ -301,6 +301,8 @@ class Store(Generic[T]):
         """Close for good: whoever waits gets `MailboxClosed`, what waits is dropped."""
         if self._closed:
             return
+        if self.receiver is not None or self._waiting:
+            trio.lowlevel.current_root_task()  # in a wrong thread it raises
         self._closed = True
         self._room = -1
         receiver, self.receiver = self.receiver, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,7 +12,7 @@ from trio.lowlevel import disable_ki_protection
 from ._request import Request
 from ._server import Server
 
-__all__ = ["is_misaddressed", "make", "run", "run_method"]
+__all__ = ["is_misaddressed", "make", "run", "run_for_certain", "run_method"]
 
 S = TypeVar("S", bound=Server)
 
@@ -39,8 +40,24 @@ def make(factory: Callable[[], S]) -> S:
 
 @disable_ki_protection
 async def run(function: Callable[..., Awaitable[object]], *args: object) -> None:
-    """Run ``setup``, ``teardown``, or what is done between two states."""
+    """Run ``setup``, or what is done between two states."""
     await function(*args)
+
+
+async def run_for_certain(function: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Run ``teardown``: a KeyboardInterrupt may come into it, and not before it."""
+    work = function(*args)
+    try:
+        await _run_begun(work)
+    except KeyboardInterrupt:
+        if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == "CORO_CREATED":
+            await _run_begun(work)
+        raise
+
+
+@disable_ki_protection
+async def _run_begun(work: Awaitable[object]) -> None:
+    await work
 
 
 @disable_ki_protection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar, final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, final
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_count
+from .._base import check_count, is_plain_function
 from ._errors import ChildStartFailed
 from ._exit import Exit, describe
 from ._rules._words import ChildState, ExitReason
@@ -401,7 +400,7 @@ class Child(Generic[ValueT]):
 
 
 def _plain(caller: str, callback: Callback) -> Callback:
-    if callable(callback) and not inspect.iscoroutinefunction(callback):
+    if is_plain_function(callback):
         return callback
     raise TypeError(
         f"{caller} takes a plain function, which is called at once, but got {callback!r}: to do "

@@ -12,7 +12,6 @@ other or in two threads, share nothing.
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import traceback
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import attrs
 import trio
 from trio.lowlevel import RunVar, enable_ki_protection, in_trio_run
 
+from .._base import is_plain_function
 from ._events import Event, HandlerFailed
 
 __all__ = ["Audience", "emit", "subscribe", "wanted"]
@@ -316,18 +316,15 @@ def _find_hub() -> Hub | None:
 
 
 def _check_handler(handler: object) -> None:
-    call: object = getattr(type(handler), "__call__", None)  # noqa: B004
-    if any(
-        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (handler, call)
-    ):
+    if not callable(handler):
+        raise TypeError(
+            f"subscribe takes a function first, then event classes, but got {handler!r}"
+        )
+    if not is_plain_function(handler):
         raise TypeError(
             f"subscribe takes a plain function, but {_name_of(handler)} is async, and nobody "
             "would await it: subscribe the send_nowait of a memory channel, and await in a task "
             "that receives from it"
-        )
-    if not callable(handler):
-        raise TypeError(
-            f"subscribe takes a function first, then event classes, but got {handler!r}"
         )
 
 

@@ -39,7 +39,7 @@ class Table:
     """The states of a server, with the row of each.
 
     Example:
-        >>> table = Table(initial="off", everywhere=frozenset({"ask"}), rows={
+        >>> table = Table(initial="off", everywhere=("ask",), rows={
         ...     "off": Row(moves={"press": ("on",)}),
         ...     "on": Row(moves={"press": ("off",)}, postpones=frozenset({"replace"})),
         ... })
@@ -51,15 +51,19 @@ class Table:
 
     initial: str
     rows: Mapping[str, Row]
-    everywhere: frozenset[str]
-    """The messages that are handled in every state, and lead nowhere."""
+    everywhere: tuple[str, ...] = ()
+    """The messages that are handled in every state, and lead nowhere..."""
+    unsaid: frozenset[str] = frozenset()
+    """... and those that nobody has to know of."""
 
     def reaction(self, state: str, message: str) -> Reaction:
         """Return what becomes of a message in that state."""
         row = self.rows[state]
         if message in row.moves or message in self.everywhere:
             return "handle"
-        return "postpone" if message in row.postpones else "refuse"
+        if message in row.postpones:
+            return "postpone"
+        return "handle" if message in self.unsaid else "refuse"
 
     def targets(self, state: str, message: str) -> tuple[str, ...]:
         """Return the states that a message may lead to from that one, which may be itself."""
@@ -67,7 +71,7 @@ class Table:
 
     def handled_in(self, state: str) -> tuple[str, ...]:
         """Return the messages that are handled in that state."""
-        return (*self.rows[state].moves, *sorted(self.everywhere))
+        return (*self.rows[state].moves, *self.everywhere)
 
 
 def faults(table: Table, messages: Collection[str]) -> Iterator[str]:
@@ -106,10 +110,10 @@ def _faults_in(state: str, row: Row, table: Table) -> Iterator[str]:
                 f"in state {state!r}, {message!r} leads to {_listed(unknown)}, which is none of "
                 f"its states, {_listed(table.rows)}"
             )
-    twice = sorted((row.postpones & row.moves.keys()) | (row.postpones & table.everywhere))
+    twice = sorted(row.postpones & {*row.moves, *table.everywhere})
     if twice:
         yield f"in state {state!r}, {_listed(twice)} is both handled and postponed"
-    doubled = sorted(table.everywhere & row.moves.keys())
+    doubled = [message for message in table.everywhere if message in row.moves]
     if doubled:
         yield f"in state {state!r}, {_listed(doubled)} is handled, and everywhere too"
     if row.timeout is not None and row.timeout[1] not in row.moves:

@@ -87,7 +87,7 @@ class Timetable(Generic[SubjectT]):
         One that repeats is entered for its next time after *now*. The times that were missed
         meanwhile are left out, so that somebody who was late is not told again and again.
         """
-        if self.next_due > now:
+        if self.next_due > now or not self._heap:
             return None
         due, _, appointment = heapq.heappop(self._heap)
         if appointment.every is None:
@@ -109,6 +109,7 @@ def next_turn(due: float, every: float, now: float) -> float:
         >>> next_turn(10.0, 10.0, 25.0), next_turn(10.0, 10.0, 30.0)
         (30.0, 40.0)
     """
-    following = due + every * (math.floor((now - due) / every) + 1)
+    turns = (now - due) / every
+    following = now if math.isinf(turns) else due + every * (math.floor(turns) + 1)
     # Of a tiny turn and a late clock the sum is rounded, and may not be later at all.
     return following if following > now else math.nextafter(now, math.inf)
