@@ -48,6 +48,7 @@ class Box:
         "since",
         "state",
         "store",
+        "takes_own",
         "task",
     )
 
@@ -74,7 +75,9 @@ class Box:
         # box for as long as there is a post.
         self._child: Callable[[], Child[Any] | None] = _nobody
         self.is_shut = False
-        """Whether no new messages are taken: the server is gone, or is leaving."""
+        """Whether no new messages are taken: the server is gone, or is leaving..."""
+        self.takes_own = False
+        """... but for those of its own handlers, while it drains."""
         self.task: Task | None = None
         """The task of the incarnation that runs..."""
         self.current: Request | None = None
@@ -148,6 +151,13 @@ class Box:
             return MailboxFull(self.name, self.store.capacity)
         return ServerGone(self.name)
 
+    def forget_ticks(self) -> None:
+        """Forget the timers that were postponed: they end with the incarnation."""
+        if self.postponed is not None:
+            self.postponed = [one for one in self.postponed if one.kind != "timer"]
+        if self.retry is not None:
+            self.retry = deque(one for one in self.retry if one.kind != "timer")
+
     def give_up(self, request: Request) -> None:
         """Drop a message that was taken, because there is no room to keep it."""
         self.store.count_as_dropped()
@@ -161,8 +171,10 @@ class Box:
 
     # What is shown
 
-    def status(self, shown: object) -> object:
-        """Return what a snapshot tells of the server."""
+    def status(self, child: Child[Any], shown: object) -> object:
+        """Return what a snapshot tells of a child."""
+        if child is not self.child:
+            return shown
         current = self.current
         if shown is None and self.state is not None:
             shown = f"in state {self.state!r}"

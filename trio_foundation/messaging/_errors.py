@@ -71,8 +71,11 @@ class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResour
 class CallError(FoundationError):
     """The base class for what a server answers to refuse one call.
 
-    Raised in a handler, an error of a subclass arrives at the caller as itself, and the
-    server lives on. Any other error crashes the server.
+    Raised in a handler, alone or as the only error of a nursery there, an error of a subclass
+    arrives at the caller as itself, and the server lives on. Any other error crashes the server.
+
+    A refusal that a handler gets from *another* server, and lets pass, refuses its own call too.
+    Raise it before the handler has changed anything, or catch it.
 
     Example:
         >>> class OutOfStock(CallError):
@@ -111,7 +114,7 @@ class CallFailed(FoundationError):
     traceback when the server is started again."""
 
     def __init__(self, server: str, method: str, how: str, traceback: str = "") -> None:
-        super().__init__(server, method, how, traceback)
+        super().__init__(server, method, how)
         self.server = server
         self.method = method
         self.how = how

@@ -8,6 +8,7 @@ message in hand is answered first, and `Server.teardown` is run last.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
 
 import outcome
@@ -25,10 +26,10 @@ from ._post import Post
 from ._ref import Ref
 from ._request import HANDLED, NO_KWARGS, UNDATED, Call, Own, Request, Tick
 from ._rules import Appointment, Timetable
-from ._server import Server
+from ._server import Job, Server
 from ._state_server import StateServer
 from ._store import NOTHING, Nothing
-from ._users_code import is_misaddressed, make, run, run_for_certain, run_method
+from ._users_code import is_misaddressed, make, run, run_for_certain, run_method, sole_leaf
 
 __all__ = ["Loop"]
 
@@ -52,7 +53,6 @@ class Loop(Generic[S]):
         "_is_draining",
         "_is_plain",
         "_is_stopping",
-        "_now",
         "_timetable",
         "box",
         "child",
@@ -73,10 +73,9 @@ class Loop(Generic[S]):
         self.is_over = False
         self._is_plain = True
         """Whether there is nothing to look after but the queue."""
-        self._timetable: Timetable[tuple[str, tuple[object, ...]]] | None = None
+        self._timetable: Timetable[Job] | None = None
         self._beat_every: float | None = None
         self._beat_due = math.inf
-        self._now = 0.0
         self._allowed: float = math.inf
         """How many messages more it handles."""
         self._is_stopping = False
@@ -96,12 +95,12 @@ class Loop(Generic[S]):
         box = self.box
         box.task = trio.lowlevel.current_task()
         box.on_stopping = self._on_stopping
-        if self.post.drain:
-            stop_requested()  # so that it is asked before it is cancelled
         try:
             self._take_in_hand(Own("setup", (), NO_KWARGS, 0.0))
             await self._set_up()
             box.current = None
+            if self.post.drain:
+                stop_requested()  # so that from now on it is asked before it is cancelled
             self._begin_to_beat()
             task_status.started(self.ref)
             await self._work()
@@ -116,11 +115,13 @@ class Loop(Generic[S]):
         finally:
             self.is_over = True
             box.task = box.current = box.on_stopping = box.state = None
+            box.takes_own = False
+            box.forget_ticks()
             HANDLED.set(None)
 
     async def _set_up(self) -> None:
         server = make(self.post.factory)
-        server._steering = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        object.__setattr__(server, "_steering", self)  # it may be frozen
         self.server = server
         if self.post.server_type is None:
             self.post.server_type = type(server)
@@ -144,8 +145,9 @@ class Loop(Generic[S]):
             if exit.error is None or exit.reason == "shutdown":
                 raise
             log_error("teardown of server %r raised, after %s", self.box.name, exit)
-            assert error is not None
-            error.add_note(f"and then teardown raised {type(second).__name__}: {second}")
+            with suppress(Exception):  # neither need know how to say what it is
+                assert error is not None
+                error.add_note(f"and then teardown raised {type(second).__name__}: {second}")
 
     def _take_in_hand(self, request: Request) -> None:
         self.box.since = self.box.now()
@@ -157,7 +159,6 @@ class Loop(Generic[S]):
     async def _work(self) -> None:
         store = self.box.store
         while True:
-            self._now = self.box.now()
             if await self._take_turn():
                 await trio.lowlevel.checkpoint()
             elif self._allowed <= 0 or self._is_draining:
@@ -168,15 +169,14 @@ class Loop(Generic[S]):
             else:
                 await self._park()
 
-    async def _take_turn(self) -> bool:  # noqa: C901, PLR0915  each message pays for each call
+    async def _take_turn(self) -> bool:  # noqa: C901  each message pays for each call
         """Handle messages until there are none.
 
         Returns:
             Whether there may be more, and it is time to let other tasks run.
         """
-        box, task, server, machine = self.box, self.box.task, self.server, self.machine
-        take, audience = box.store.take, box.audience
-        assert task is not None
+        box, server, machine = self.box, self.server, self.machine
+        take, now, audience = box.store.take, box.now, box.audience
         assert server is not None
         for _ in range(_TURN):
             request = take() if self._is_plain else self._choose()
@@ -186,10 +186,8 @@ class Loop(Generic[S]):
                 box.pass_over(request)
                 continue
             box.current = request
-            box.since = self._now
+            box.since = now()
             HANDLED.set(request)
-            # Trio sets this to None whenever the task has slept.
-            task.custom_sleep_data = self
             if audience.is_there:
                 self._tell_started(request)
             try:
@@ -197,29 +195,29 @@ class Loop(Generic[S]):
                     run_method(server, request) if machine is None else machine.handle(request)
                 )
             except Exception as error:
-                refusal = self._refusal(error)
+                refusal = self._refusal(request, error)
                 if refusal is None:
                     raise
                 self._refuse(request, refusal)
+                del refusal  # its traceback holds this frame
             else:
                 if audience.is_there:
                     self._tell_finished(request, "returned")
                 if request.caller is not None:
-                    trio.lowlevel.reschedule(request.caller, outcome.Value(value))
+                    _answer(request, value)
                 value = None  # it may be large
             box.current = None
             request.args, request.kwargs = (), NO_KWARGS
-            if task.custom_sleep_data is not self:
-                self._now = self.box.now()
         return True
 
-    def _refusal(self, error: Exception) -> Exception | None:
+    def _refusal(self, request: Request, error: Exception) -> Exception | None:
         """Return what an error refuses this one call with, or None if it crashes the server."""
         if self.machine is not None and self.machine.is_broken:
             return None
-        if isinstance(error, CallError):
-            return error
-        if isinstance(error, (TypeError, AttributeError)) and is_misaddressed(error):
+        leaf = sole_leaf(error)
+        if isinstance(leaf, CallError):
+            return leaf
+        if is_misaddressed(error, self.server, request):
             return TypeError(f"server {self.box.name!r}: {error}")
         return None
 
@@ -251,13 +249,10 @@ class Loop(Generic[S]):
 
     def _tell_started(self, request: Request) -> None:
         assert request.kind != "own"
-        # The loop does not look at the clock for each message if nobody listens.
-        box = self.box
-        box.since = self._now = self.box.now()
         if wanted(CallStarted):
             emit(
                 CallStarted(
-                    server=box.name,
+                    server=self.box.name,
                     method=request.method,
                     kind=request.kind,
                     queued_for=self._queued_for(request),
@@ -266,8 +261,8 @@ class Loop(Generic[S]):
 
     def _queued_for(self, request: Request) -> float:
         # A cast is dated only if somebody listens; else it waited since then at least.
-        queued_at = request.queued_at
-        return self.box.since - (self.box.audience.since if queued_at == UNDATED else queued_at)
+        box, queued_at = self.box, request.queued_at
+        return max(0.0, box.since - (box.audience.since if queued_at == UNDATED else queued_at))
 
     def _tell_finished(self, request: Request, how: Ending) -> None:
         if wanted(CallFinished):
@@ -310,8 +305,8 @@ class Loop(Generic[S]):
             if first is NOTHING or table.next_due < first.queued_at:
                 come_due = table.pop(now)
                 assert come_due is not None
-                due, (method, args) = come_due
-                return Tick(method, args, NO_KWARGS, due)
+                due, job = come_due
+                return Tick(job, due)
         return box.store.take()
 
     async def _park(self) -> None:
@@ -340,7 +335,7 @@ class Loop(Generic[S]):
         if not self.post.drain or self.child.ending != "stopped":
             self._allowed = 0
         elif self.child.leaving:
-            self._is_draining = True  # and no new ones come
+            self._is_draining = self.box.takes_own = True  # and nobody else's
         else:
             self._allowed = min(self._allowed, self.box.store.count())
         self.box.store.wake()
@@ -349,7 +344,7 @@ class Loop(Generic[S]):
 
     def set_timer(
         self, method: str, args: tuple[object, ...], *, after: float, every: float | None
-    ) -> Appointment[tuple[str, tuple[object, ...]]]:
+    ) -> Appointment[Job]:
         """Have a method run after so many seconds, and again every so many."""
         if self._timetable is None:
             self._timetable = Timetable()
@@ -360,7 +355,7 @@ class Loop(Generic[S]):
         self.box.store.wake()  # it waits for what came due before
         return appointment
 
-    def call_off(self, appointment: Appointment[tuple[str, tuple[object, ...]]]) -> None:
+    def call_off(self, appointment: Appointment[Job]) -> None:
         """Have it not run any more."""
         if self._timetable is not None:
             self._timetable.call_off(appointment)
@@ -372,6 +367,11 @@ class Loop(Generic[S]):
         self._is_plain = False
         self._allowed = 0
         self.box.store.wake()
+
+
+def _answer(request: Request, value: object) -> None:
+    assert isinstance(request, Call)
+    request.settle(outcome.Value(value))
 
 
 def _how(exit: Exit) -> str:

@@ -6,8 +6,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from ._box import Box
-from ._request import Request
+from ._request import Request, Tick
 from ._rules import Appointment, Table
+from ._server import Job
 from ._state_server import StateServer, WrongState
 from ._users_code import run, run_method
 
@@ -42,7 +43,7 @@ class Machine:
         self._is_moving = False
         self.is_broken = False
         """Whether what is done between two states has failed; no `CallError` refuses that."""
-        self._timeout: Appointment[tuple[str, tuple[object, ...]]] | None = None
+        self._timeout: Appointment[Job] | None = None
         self.state = self._table.initial
 
     async def begin(self) -> None:
@@ -57,9 +58,13 @@ class Machine:
         box = self._box
         if box.postponed is None:
             box.postponed = []
+        if isinstance(request, Tick):
+            if not any(isinstance(one, Tick) and one.job is request.job for one in box.postponed):
+                box.postponed.append(request)  # else it is one of the times that are left out
+            return True
         if len(box.postponed) >= box.store.capacity:
             self._pass_over_abandoned(box.postponed)
-        if len(box.postponed) < box.store.capacity:
+        if sum(not isinstance(one, Tick) for one in box.postponed) < box.store.capacity:
             box.postponed.append(request)
         else:
             box.give_up(request)
@@ -142,7 +147,9 @@ class Machine:
     def _try_again(self) -> None:
         box = self._box
         # Whatever is still to be tried came after all that was set aside.
-        box.retry = deque([*(box.postponed or ()), *(box.retry or ())])
+        if box.retry is None:
+            box.retry = deque()
+        box.retry.extendleft(reversed(box.postponed or ()))
         box.postponed = None
 
     async def _enter(self, state: str) -> None:

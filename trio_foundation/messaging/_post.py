@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, final
 from weakref import WeakKeyDictionary, ref
 
 import trio
@@ -25,7 +26,7 @@ from ._rules import Overflow
 if TYPE_CHECKING:
     from ._server import Server
 
-__all__ = ["Post", "name_of_method"]
+__all__ = ["NO_MESSAGES", "Post", "name_of_method"]
 
 S = TypeVar("S", bound="Server")
 
@@ -79,7 +80,7 @@ class Post(Generic[S]):
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.drain = drain
-        self.server_type: type[S] | None = factory if isinstance(factory, type) else None
+        self.server_type: type[S] | None = made_by(factory)
         """Known at once if the factory is the class, else with the first incarnation."""
         self._last: Callable[[], Box | None] = _no_box
         """Gives the box that was last asked for, while its run keeps it."""
@@ -136,11 +137,11 @@ class Post(Generic[S]):
         """Take note that a supervisor has taken the spec."""
         self.box().move_in(child)
 
-    def status(self, shown: object) -> object:
-        """Return what a snapshot tells of the server."""
+    def status(self, child: Child[Any], shown: object) -> object:
+        """Return what a snapshot tells of a child."""
         if not trio.lowlevel.in_trio_run():  # of a supervisor that has closed, say
             return shown
-        return self.box().status(shown)
+        return self.box().status(child, shown)
 
     # Methods are messages
 
@@ -156,6 +157,8 @@ class Post(Generic[S]):
             TypeError: If it cannot.
         """
         name = name_of_method(verb, method, args)
+        if name.startswith("_"):
+            raise TypeError(f"{verb} takes a message, and {name!r} is none: its name begins with _")
         if self.server_type is None:
             return name  # and the server will see
         self.check_method(verb, method, name)
@@ -175,6 +178,14 @@ class Post(Generic[S]):
         raise TypeError(
             f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"
         )
+
+
+def made_by(factory: Callable[[], S]) -> type[S] | None:
+    """Return the class that a factory makes an instance of, if it is one, or a partial of one."""
+    made: object = factory
+    while isinstance(made, partial):
+        made = cast("partial[object]", made).func
+    return cast("type[S]", made) if isinstance(made, type) else None
 
 
 def _no_box() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, final
 
 import trio
 from trio.lowlevel import Task, enable_ki_protection
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Ref"]
 
-S = TypeVar("S", bound="Server")
+S_co = TypeVar("S_co", bound="Server", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @final
-class Ref(Generic[S]):
+class Ref(Generic[S_co]):
     """A reference to a server, for whoever sends it messages.
 
     It is made by `serve`, stays valid over restarts, and may be used before the server is
@@ -52,7 +52,7 @@ class Ref(Generic[S]):
 
     __slots__ = ("__weakref__", "_post")
 
-    def __init__(self, post: Post[S]) -> None:
+    def __init__(self, post: Post[Any]) -> None:
         self._post = post
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ class Ref(Generic[S]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ref):
             return NotImplemented
-        return self._post is other._post  # pyright: ignore[reportUnknownMemberType]
+        return self._post is other._post
 
     def __hash__(self) -> int:
         return hash(self._post)
@@ -74,7 +74,7 @@ class Ref(Generic[S]):
     @enable_ki_protection
     async def call(
         self,
-        method: Callable[Concatenate[S, P], Awaitable[R]],
+        method: Callable[Concatenate[S_co, P], Awaitable[R]],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -145,6 +145,9 @@ class Ref(Generic[S]):
                 request.line = box.store
         except trio.WouldBlock as full:
             await _turn_away(full)
+        except BaseException:  # a KeyboardInterrupt of whoever was told of a drop
+            request.is_abandoned = True
+            raise
         result: R
         if request.result is not None:  # it is the one that was dropped
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -157,7 +160,7 @@ class Ref(Generic[S]):
     @enable_ki_protection
     def cast(
         self,
-        method: Callable[Concatenate[S, P], Awaitable[object]],
+        method: Callable[Concatenate[S_co, P], Awaitable[object]],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -196,7 +199,7 @@ class Ref(Generic[S]):
             hello Ada
         """
         name, box = self._post.find("cast", method, args)
-        if box.is_shut:
+        if box.is_shut and not _may_still(box):
             raise ServerGone(box.name)
         is_dated = box.has_timers or box.audience.is_there
         now = box.now() if is_dated else UNDATED
@@ -205,7 +208,7 @@ class Ref(Generic[S]):
     @enable_ki_protection
     async def cast_wait(
         self,
-        method: Callable[Concatenate[S, P], Awaitable[object]],
+        method: Callable[Concatenate[S_co, P], Awaitable[object]],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -248,7 +251,7 @@ class Ref(Generic[S]):
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         name, box = self._post.find("cast_wait", method, args)
-        if box.is_shut:
+        if box.is_shut and not _may_still(box):
             await _turn_away(ServerGone(box.name))
         store = box.store
         would_wait = store.overflow == "block" and store.is_full
@@ -273,11 +276,19 @@ def _is_own(box: Box, task: Task) -> bool:
     return task is box.task or HANDLED.get() is box.current
 
 
+def _may_still(box: Box) -> bool:
+    """Return whether a server that is leaving takes this message: it drains, and it is its own."""
+    return box.takes_own and _is_own(box, trio.lowlevel.current_task())
+
+
 async def _turn_away(failure: BaseException) -> None:
     """Raise *failure* after a checkpoint: whoever tries again and again lets others run.
 
     Raises:
         BaseException: Always.
     """
-    await trio.lowlevel.cancel_shielded_checkpoint()
-    raise failure
+    try:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise failure
+    finally:
+        del failure  # its traceback holds this frame

@@ -63,9 +63,14 @@ class Cast(Request):
 class Tick(Request):
     """A timer of the server itself came due."""
 
-    __slots__ = ()
+    __slots__ = ("job",)
     kind: ClassVar[Kind] = "timer"
     caller: Task | None = None
+
+    def __init__(self, job: tuple[str, tuple[object, ...]], due: float) -> None:
+        super().__init__(*job, NO_KWARGS, due)
+        self.job = job
+        """The very object that the timer was set with."""
 
 
 @final

@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar, Unpack, get_args
 
 import attrs
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .._base import check_bool, check_choice, check_name
 from ..supervision import ChildOptions, ChildSpec, child, current_child
@@ -66,7 +67,8 @@ def serve(
         overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
             ``drop_newest``; see `Overflow`.
         drain: Whether an ordered stop lets the server finish what is queued, for up to *grace*
-            seconds. Without, it is cancelled at once. Either way it takes no new messages.
+            seconds. Without, it is cancelled at once. Either way it takes no new messages, but
+            for what a handler casts to its own server while it drains.
         **options: The options of `child`. The name is by default that of the
             class. With *liveness* the server beats by itself while it is idle and before each
             message, so that a handler that is stuck is found.
@@ -111,6 +113,7 @@ def serve(
     return Served(spec, Ref(post))
 
 
+@enable_ki_protection
 async def _run(post: Post[S], *, task_status: trio.TaskStatus[Ref[S]]) -> None:
     me = current_child()
     box = post.box()

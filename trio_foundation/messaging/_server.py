@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, final
 
 from .._base import check_seconds
 from ..supervision import Exit
@@ -13,9 +13,12 @@ from ._rules import Appointment
 if TYPE_CHECKING:
     from ._ref import Ref
 
-__all__ = ["Server", "StateSteering", "Steering", "Timer"]
+__all__ = ["Job", "Server", "StateSteering", "Steering", "Timer"]
 
 ServerT = TypeVar("ServerT", bound="Server")
+
+Job: TypeAlias = tuple[str, tuple[object, ...]]
+"""A method that a timer runs, and its arguments."""
 
 
 class StateSteering(Protocol):
@@ -38,9 +41,9 @@ class Steering(Protocol):
 
     def set_timer(
         self, method: str, args: tuple[object, ...], *, after: float, every: float | None
-    ) -> Appointment[tuple[str, tuple[object, ...]]]: ...
+    ) -> Appointment[Job]: ...
 
-    def call_off(self, appointment: Appointment[tuple[str, tuple[object, ...]]]) -> None: ...
+    def call_off(self, appointment: Appointment[Job]) -> None: ...
 
     def shut_down(self, reason: object) -> None: ...
 
@@ -73,9 +76,7 @@ class Timer:
 
     __slots__ = ("_appointment", "_steering")
 
-    def __init__(
-        self, steering: Steering, appointment: Appointment[tuple[str, tuple[object, ...]]]
-    ) -> None:
+    def __init__(self, steering: Steering, appointment: Appointment[Job]) -> None:
         self._steering = steering
         self._appointment = appointment
 
@@ -115,8 +116,6 @@ class Server:
         2
         counted to 2 and was stopped
     """
-
-    __slots__ = ("_steering",)
 
     _steering: Steering
 

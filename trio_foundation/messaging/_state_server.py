@@ -42,7 +42,8 @@ class State:
 
     postpone: Collection[Method] = attrs.field(default=(), kw_only=True)
     """The messages that are set aside until the state changes, and are then handled in the
-    order in which they came, before all newer ones."""
+    order in which they came, before all newer ones. At most *capacity* of them are; for one more
+    there is no room (`MailboxFull`). Of a timer at most one is."""
 
     timeout: tuple[float, Method] | None = attrs.field(default=None, kw_only=True)
     """How long the state may last, in seconds, and the message that is handled then; it has
@@ -135,8 +136,6 @@ class StateServer(Server):
         come in
         the door is closed
     """
-
-    __slots__ = ()
 
     states: ClassVar[dict[str, State]]
     """The table: a row for each state."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from trio.lowlevel import disable_ki_protection
 
 from ._request import Request
 from ._server import Server
 
-__all__ = ["is_misaddressed", "make", "run", "run_for_certain", "run_method"]
+__all__ = ["is_misaddressed", "make", "run", "run_for_certain", "run_method", "sole_leaf"]
 
 S = TypeVar("S", bound=Server)
 
@@ -70,9 +70,35 @@ async def run_method(server: Server, request: Request) -> object:
     return await getattr(server, request.method)(*request.args, **request.kwargs)
 
 
-def is_misaddressed(error: BaseException) -> bool:
+def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
     """Return whether an error comes from calling the method, and not from within it."""
+    if not isinstance(error, (TypeError, AttributeError)):
+        return False
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_ROOM):
         trace = trace.tb_next
-    return trace is None
+    return trace is None or not _fits(getattr(server, request.method, None), request)
+
+
+def _fits(method: object, request: Request) -> bool:
+    """Return whether the arguments fit a method, which may be behind a decorator."""
+    if not callable(method):
+        return True
+    try:
+        inspect.signature(method).bind(*request.args, **request.kwargs)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature
+        return True
+    return True
+
+
+def sole_leaf(error: BaseException) -> BaseException:
+    """Return the one error that is in a group, as a nursery makes one; or the error itself."""
+    leaf: BaseException = error
+    while isinstance(leaf, BaseExceptionGroup):
+        exceptions = cast("BaseExceptionGroup[BaseException]", leaf).exceptions
+        if len(exceptions) != 1:
+            return error
+        leaf = exceptions[0]
+    return leaf

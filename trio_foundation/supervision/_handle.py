@@ -231,7 +231,7 @@ def _picture(entry: Entry) -> ChildSnapshot:
         state=entry.state,
         incarnation=entry.incarnations,
         kind=entry.spec.kind,
-        status=entry.status if resident is None else resident.status(entry.status),
+        status=entry.status if resident is None else resident.status(entry.child, entry.status),
         last_exit=None if entry.last_exit is None else str(entry.last_exit),
         supervisor=None if below is None else below.snapshot(),
     )

@@ -84,7 +84,7 @@ class Resident(Protocol):
         >>> class Sign:
         ...     def move_in(self, child):
         ...         child.on_state(lambda state: print(child.name, "is", state))
-        ...     def status(self, shown):
+        ...     def status(self, child, shown):
         ...         return shown
         >>> async def main():
         ...     spec = attrs.evolve(child(trio.sleep, 0, restart="transient"), resident=Sign())
@@ -106,10 +106,11 @@ class Resident(Protocol):
                 whoever handed over the spec gets it.
         """
 
-    def status(self, shown: object) -> object:
-        """Return what a snapshot tells of the child at this moment.
+    def status(self, child: Child[Any], shown: object) -> object:
+        """Return what a snapshot tells of a child at this moment.
 
         Args:
+            child: The child, which it may not serve any more.
             shown: What the child has put into `Child.status` itself.
         """
 
