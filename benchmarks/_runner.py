@@ -18,10 +18,21 @@ from typing import Literal, TypeAlias, final
 import attrs
 import trio
 
-__all__ = ["Benchmark", "Finding", "Job", "Plan", "Samples", "compare", "take_turns", "weigh"]
+__all__ = [
+    "Benchmark",
+    "Finding",
+    "Job",
+    "Plan",
+    "Samples",
+    "compare",
+    "speed_up",
+    "take_turns",
+    "weigh",
+]
 
-Job: TypeAlias = Callable[[int], Awaitable[object]]
-"""One way to do something so many times over."""
+Job: TypeAlias = Callable[[int], Awaitable[float | None]]
+"""One way to do something so many times over. What it returns, if anything, is the seconds
+that the part took that is asked about."""
 
 
 @final
@@ -96,13 +107,19 @@ class Finding:
     """What is held against the target."""
 
     target: float
-    """The most that the figure may be."""
+    """The most that the figure may be, or the least."""
+
+    bound: Literal["at most", "at least"] = "at most"
+    """Which of the two."""
 
     unit: str
     """Of figure and target."""
 
     ours: Samples
     bare: Samples
+
+    beside: str = "bare"
+    """What the other one is called, if it is not bare Trio."""
 
     samples_in: str
     """The unit of the samples."""
@@ -113,19 +130,22 @@ class Finding:
     @property
     def is_met(self) -> bool:
         """Whether the target is."""
-        return self.figure <= self.target
+        if self.bound == "at most":
+            return self.figure <= self.target
+        return self.figure >= self.target
 
     def as_json(self) -> dict[str, object]:
         """Return it as plain data."""
         return {
             "what": self.what,
             "figure": self.figure,
+            "bound": self.bound,
             "target": self.target,
             "unit": self.unit,
             "met": self.is_met,
             "samples_in": self.samples_in,
             "ours": self.ours.as_json(),
-            "bare": self.bare.as_json(),
+            self.beside: self.bare.as_json(),
             "readings": dict(self.readings),
         }
 
@@ -160,8 +180,8 @@ def take_turns(*jobs: tuple[Job, int], rounds: int, warm_ups: int = 2) -> list[S
 async def _timed(job: Job, size: int) -> float:
     gc.collect()
     begun = perf_counter()
-    await job(size)
-    return perf_counter() - begun
+    part = await job(size)
+    return perf_counter() - begun if part is None else part
 
 
 def compare(ours: Samples, bare: Samples) -> tuple[float, dict[str, float]]:
@@ -170,13 +190,26 @@ def compare(ours: Samples, bare: Samples) -> tuple[float, dict[str, float]]:
     The figure is the larger of two: the ratio of the medians, and the median of the ratios
     within each round, to which it does not matter when the machine is slow for a while.
     """
-    by_round = [our / their for our, their in zip(ours.values, bare.values, strict=True)]
-    readings = {
-        "ratio of medians": ours.median / bare.median,
-        "median of ratios": median(by_round),
-        "ratio of bests": ours.best / bare.best,
-    }
+    readings = _ratios(ours, bare)
     return max(readings["ratio of medians"], readings["median of ratios"]), readings
+
+
+def speed_up(ours: Samples, bare: Samples) -> tuple[float, dict[str, float]]:
+    """Return how many times as fast ours is, and the ways to say so.
+
+    The figure is the smaller of the two that `compare` knows.
+    """
+    readings = _ratios(bare, ours)
+    return min(readings["ratio of medians"], readings["median of ratios"]), readings
+
+
+def _ratios(these: Samples, those: Samples) -> dict[str, float]:
+    by_round = [this / that for this, that in zip(these.values, those.values, strict=True)]
+    return {
+        "ratio of medians": these.median / those.median,
+        "median of ratios": median(by_round),
+        "ratio of bests": these.best / those.best,
+    }
 
 
 # Memory

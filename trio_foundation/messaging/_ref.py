@@ -278,7 +278,8 @@ def _is_own(box: Box, task: Task) -> bool:
 
 def _may_still(box: Box) -> bool:
     """Return whether a server that is leaving takes this message: it drains, and it is its own."""
-    return box.takes_own and _is_own(box, trio.lowlevel.current_task())
+    is_handling = box.takes_own and box.current is not None
+    return is_handling and _is_own(box, trio.lowlevel.current_task())
 
 
 async def _turn_away(failure: BaseException) -> None:
