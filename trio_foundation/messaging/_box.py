@@ -13,6 +13,7 @@ from typing import Any, final
 from weakref import ref
 
 import outcome
+import trio
 from trio.lowlevel import Task
 
 from ..supervision import Child, ChildState
@@ -44,7 +45,7 @@ class Box:
         "on_stopping",
         "postponed",
         "retry",
-        "run",
+        "root",
         "since",
         "state",
         "store",
@@ -57,12 +58,11 @@ class Box:
         name: str,
         capacity: int,
         overflow: Overflow,
-        run: object,
         audience: Audience,
         now: Callable[[], float],
     ) -> None:
         self.name = name
-        self.run = run
+        self.root = trio.lowlevel.current_root_task()
         """Stands for the Trio run that it belongs to."""
         self.now = now
         """The clock of the run, in seconds."""

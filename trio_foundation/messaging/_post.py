@@ -98,7 +98,7 @@ class Post(Generic[S]):
         """
         box = self._last()
         try:  # nearly always one has asked for it before, in this very run
-            if box is not None and box.run is _RUN.get():
+            if box is not None and box.root is trio.lowlevel.current_root_task():
                 return self._names[method], box
         except (LookupError, RuntimeError, TypeError):
             pass
@@ -116,7 +116,7 @@ class Post(Generic[S]):
             run = self._new_run()
         box = run.boxes.get(self)
         if box is None:
-            box = Box(self.name, self.capacity, self.overflow, run, run.audience, run.now)
+            box = Box(self.name, self.capacity, self.overflow, run.audience, run.now)
             run.boxes[self] = box
         self._last = ref(box)
         return box
