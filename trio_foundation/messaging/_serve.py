@@ -22,9 +22,10 @@ from ._server import Server
 __all__ = ["Served", "serve"]
 
 S = TypeVar("S", bound=Server)
+S_co = TypeVar("S_co", bound=Server, covariant=True)
 
 
-class Served(NamedTuple, Generic[S]):
+class Served(NamedTuple, Generic[S_co]):
     """What `serve` returns: a child for a supervisor, and the way to reach it.
 
     Example:
@@ -38,7 +39,7 @@ class Served(NamedTuple, Generic[S]):
     spec: ChildSpec
     """The child, to be handed to a supervisor."""
 
-    ref: Ref[S]
+    ref: Ref[S_co]
     """The reference, to be handed to whoever sends messages."""
 
 
