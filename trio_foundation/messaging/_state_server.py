@@ -143,7 +143,7 @@ class StateServer(Server):
     initial: ClassVar[str]
     """The state to begin in; by default the first of the table."""
 
-    everywhere: ClassVar[Collection[Method]] = ()
+    everywhere: ClassVar[list[Method]]
     """The messages that are handled in every state, and do not change it."""
 
     _table: ClassVar[Table]
@@ -210,7 +210,9 @@ def _compile(cls: type[StateServer]) -> Table:
     if not isinstance(cls.states, Mapping) or not cls.states:
         raise TypeError(f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}')
     rows = {name: _compile_row(cls, name, state) for name, state in cls.states.items()}
-    everywhere = tuple(_name(cls, "`everywhere`", method) for method in cls.everywhere)
+    everywhere = tuple(
+        _name(cls, "`everywhere`", method) for method in getattr(cls, "everywhere", ())
+    )
     initial = getattr(cls, "initial", next(iter(rows)))
     table = Table(initial=initial, rows=rows, everywhere=everywhere, unsaid=_unsaid(cls, rows))
     found = list(faults(table, _messages(cls)))
