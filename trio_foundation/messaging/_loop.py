@@ -240,12 +240,12 @@ class Loop(Generic[S]):
         if request is None or request.kind == "own":
             return
         exit = self.child.exit_by(error)
-        self._tell_finished(request, "stopped" if exit.error is None else "crashed")
         if isinstance(request, Call):
             failure = CallFailed(self.box.name, request.method, _how(exit), exit.traceback)
             failure.__cause__ = exit.error
             request.settle(outcome.Error(failure))
         request.args, request.kwargs = (), NO_KWARGS
+        self._tell_finished(request, "stopped" if exit.error is None else "crashed")
 
     def _tell_started(self, request: Request) -> None:
         assert request.kind != "own"
