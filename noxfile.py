@@ -59,6 +59,7 @@ ENGINES = {
     "messaging/_loop.py": "ASYNC102,ASYNC910",
     "messaging/_machine.py": "ASYNC910",
     "messaging/_store.py": "ASYNC103",
+    "messaging/_users_code.py": "ASYNC120",
     "supervision/_block.py": "ASYNC102,ASYNC103,ASYNC910",
     "supervision/_dynamic.py": "ASYNC910",
     "supervision/_engine.py": "ASYNC102,ASYNC103,ASYNC910",

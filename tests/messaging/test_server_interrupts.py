@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -40,6 +41,8 @@ from ..supervision.attack import interrupted_program as sweep
 from ._servers import Worker, assert_conserved, attempt, worker
 
 ROOT = Path(trio_foundation.__file__).parents[1]
+# Where the tests are, which may be another place.
+HERE = Path(__file__).parents[2]
 
 
 # Raised in a handler
@@ -231,8 +234,8 @@ def run_this(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
+        cwd=HERE,
+        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
         timeout=45,
     )
 
