@@ -104,7 +104,7 @@ def partial_greet() -> object:
         (Butler.bow, "call takes a method of Greeter, which Butler.bow is not"),
         (Butler.spell, "call takes a method of Greeter, which Butler.spell is not"),
         (Greeter.whistle, "call takes a method of Greeter"),
-        (Greeter.sing, "not that of an instance"),
+        (Greeter.sing, "call takes a method of an instance, not the class's own"),
         (Greeter.setup, "'setup' is none: every server has it"),
         (Greeter.teardown, "'teardown' is none: every server has it"),
         (Greeter.shutdown, "'shutdown' is none: every server has it"),
@@ -112,7 +112,7 @@ def partial_greet() -> object:
         (Greeter._whisper, "'_whisper' is none: its name begins with _"),
         (Greeter, "call takes a"),
         (partial_greet(), "call takes a method of the server's class"),
-        ("greet", "call"),
+        ("greet", "call takes the method itself, not its name 'greet'"),
         (None, "call"),
     ],
 )

@@ -826,8 +826,8 @@ async def test_a_method_that_has_to_choose_and_does_not_crashes_the_server(gate:
         with pytest.raises(CallFailed) as failed:
             await ref.call(Gate.turn)
         assert str(failed.value.__cause__) == (
-            "in state 'locked', 'turn' has to choose where it leads to: call "
-            "self.become('open' or 'closed')"
+            "in state 'locked', 'turn' has to choose where it leads to, 'open' or 'closed': call "
+            "self.become('open'), for example"
         )
         assert isinstance(failed.value.__cause__, RuntimeError)
         assert await ref.call(Gate.look) == "closed"
@@ -1333,7 +1333,7 @@ async def test_no_more_messages_are_set_aside_than_the_mailbox_takes(
             await calling.call(Gate.visit, who)
         assert calling.came == Counter([MailboxFull])
         figures = ref.statistics()
-        assert (figures.sent, figures.received, figures.dropped) == (3, 2, 1)
+        assert (figures.sent, figures.received, figures.dropped, figures.used) == (3, 0, 1, 2)
         await calling.call(Gate.push)
         assert calling.came == Counter(
             [MailboxFull, "push in closed", "Ada in open", "Joe in open"]
@@ -1471,12 +1471,12 @@ async def test_a_server_that_drains_still_handles_what_waits_for_another_state(
 # Figures, and what is shown
 
 
-async def test_what_is_set_aside_counts_as_received(gate: MakeGate) -> None:
+async def test_what_is_set_aside_waits_still(gate: MakeGate) -> None:
     async with running(gate) as (ref, _):
         ref.cast(Gate.visit, "Ada")
         await wait_all_tasks_blocked()
         figures = ref.statistics()
-        assert (figures.sent, figures.received, figures.dropped, figures.used) == (1, 1, 0, 0)
+        assert (figures.sent, figures.received, figures.dropped, figures.used) == (1, 0, 0, 1)
 
 
 async def test_how_long_a_message_was_set_aside_is_part_of_how_long_it_waited(
@@ -1570,3 +1570,119 @@ async def test_a_hundred_messages_are_set_aside_and_handled_without_keeping_othe
             assert steps - before >= 2
         nursery.cancel_scope.cancel()
     assert len([line for line in diary if line.startswith("visit")]) == 100
+
+
+# What a second reader found
+
+
+class Line(StateServer):
+    """Puts requests off for as long as it is not connected."""
+
+    def __init__(self, diary: list[str]) -> None:
+        self.diary = diary
+
+    async def request(self, number: int) -> None:
+        self.diary.append(f"request {number}")
+
+    async def connect(self) -> None:
+        self.diary.append("connect")
+
+    async def hang_up(self) -> None:
+        self.diary.append("hang up")
+
+    async def poll(self) -> None:
+        self.diary.append("poll")
+
+    states: ClassVar = {
+        "down": State({connect: "up", hang_up: "down"}, postpone=(request, poll)),
+        "up": State({request: "up", hang_up: "down", poll: "up"}),
+    }
+
+
+class Steps(trio.abc.Instrument):
+    """Counts how often a task gets its turn."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += self.name in task.name
+
+
+async def test_while_many_messages_are_set_aside_other_tasks_get_their_turn(
+    diary: list[str],
+) -> None:
+    async with running(partial(Line, diary), capacity=1_000) as (ref, _):
+        await wait_all_tasks_blocked()
+        steps = Steps("/it")
+        trio.lowlevel.add_instrument(steps)
+        for number in range(1_000):
+            ref.cast(Line.request, number)
+        await wait_all_tasks_blocked()
+        trio.lowlevel.remove_instrument(steps)
+        assert steps.count >= 1_000 // 32
+        assert ref.statistics().used == 1_000
+        await ref.call(Line.connect)
+        await ref.call(Line.hang_up)
+    assert diary[:3] == ["connect", "request 0", "request 1"]
+
+
+async def test_a_server_that_drains_waits_for_what_a_time_out_may_let_through(
+    diary: list[str], autojump_clock: MockClock
+) -> None:
+    class Dialler(Line):
+        states: ClassVar = {
+            "down": State(
+                {Line.connect: "up", Line.hang_up: "down"},
+                postpone=[Line.request, Line.poll],
+                timeout=(5.0, Line.connect),
+            ),
+            "up": State({Line.request: "up", Line.hang_up: "down", Line.poll: "up"}),
+        }
+
+    async with running(partial(Dialler, diary), drain=True, grace=60) as (ref, _):
+        ref.cast(Line.request, 1)
+        await wait_all_tasks_blocked()
+    assert diary == ["connect", "request 1"]
+    assert trio.current_time() == 5
+
+
+async def test_a_timer_that_is_called_off_while_it_is_set_aside_does_not_run(
+    diary: list[str], autojump_clock: MockClock
+) -> None:
+    servers: list[Line] = []
+
+    class Polling(Line):
+        async def setup(self) -> None:
+            servers.append(self)
+
+    async with running(partial(Polling, diary)) as (ref, _):
+        timers = [servers[0].after(1, servers[0].poll) for _ in range(2)]
+        await trio.sleep(2)
+        timers[0].cancel()
+        await ref.call(Line.connect)
+        await wait_all_tasks_blocked()
+    assert diary == ["connect", "poll"]
+
+
+async def look_in(self: Any) -> None: ...
+
+
+@pytest.mark.parametrize("everywhere", [list, tuple, set], ids=["list", "tuple", "set"])
+def test_everywhere_may_be_any_collection(everywhere: Any) -> None:
+    lamp = make({"off": State({press: "off"})}, look_in=look_in, everywhere=everywhere([look_in]))
+    assert issubclass(lamp, StateServer)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"off": State({press: None})}, "leads to None, which is no name of a state"),  # type: ignore[dict-item]
+        ({"off": State({press: ("off", 1)})}, r"leads to \('off', 1\), which is no name"),  # type: ignore[dict-item]
+        ({"off": State({press: "off"}, postpone=press)}, "takes a list of methods, not <function"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_state_and_no_list_is_refused(table: dict[str, State], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        make(table)

@@ -21,7 +21,7 @@ from ..telemetry import Audience, emit, wanted
 from ._current_message import CurrentMessage
 from ._errors import MailboxFull, ServerGone
 from ._events import MessageDropped
-from ._request import Call, Request
+from ._request import Call, Request, Tick
 from ._rules import Overflow, UndeliveredReason
 from ._store import Store
 
@@ -151,12 +151,18 @@ class Box:
             return MailboxFull(self.name, self.store.capacity)
         return ServerGone(self.name)
 
-    def forget_ticks(self) -> None:
-        """Forget the timers that were postponed: they end with the incarnation."""
+    def end_incarnation(self) -> None:
+        """Forget what belongs to the incarnation that has ended."""
+        self.task = self.current = self.on_stopping = self.state = None
+        self.takes_own = self.has_timers = False
+        self.forget_ticks()
+
+    def forget_ticks(self, job: object = None) -> None:
+        """Forget the timers that were set aside; with *job*, those that do just that."""
         if self.postponed is not None:
-            self.postponed = [one for one in self.postponed if one.kind != "timer"]
+            self.postponed = [one for one in self.postponed if not _is_tick(one, job)]
         if self.retry is not None:
-            self.retry = deque(one for one in self.retry if one.kind != "timer")
+            self.retry = deque(one for one in self.retry if not _is_tick(one, job))
 
     def give_up(self, request: Request) -> None:
         """Drop a message that was taken, because there is no room to keep it."""
@@ -184,9 +190,13 @@ class Box:
             method=current.method,
             since=self.since,
             running_for=self.now() - self.since,
-            queued=len(self.store.queue),
+            queued=self.store.used,
             shown=shown,
         )
+
+
+def _is_tick(request: Request, job: object) -> bool:
+    return isinstance(request, Tick) and (job is None or request.job is job)
 
 
 def _nobody() -> None:

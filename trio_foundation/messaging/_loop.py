@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
 
 import outcome
@@ -36,6 +37,15 @@ __all__ = ["Loop"]
 S = TypeVar("S", bound=Server)
 
 Ending: TypeAlias = Literal["returned", "refused", "crashed", "stopped"]
+
+
+class Later(Enum):
+    """Stands for no message either, where it is time to let others run and look again."""
+
+    LATER = "later"
+
+
+LATER: Final = Later.LATER
 
 # How many messages are handled before other tasks get their turn, whatever is queued.
 _TURN: Final = 32
@@ -105,8 +115,10 @@ class Loop(Generic[S]):
             task_status.started(self.ref)
             await self._work()
         except BaseException as error:
-            self._fail(error)
-            await self._tear_down(error)
+            try:
+                self._fail(error)
+            finally:
+                await self._tear_down(error)
             raise
         else:
             await self._tear_down(self._farewell)
@@ -114,9 +126,7 @@ class Loop(Generic[S]):
                 raise self._farewell
         finally:
             self.is_over = True
-            box.task = box.current = box.on_stopping = box.state = None
-            box.takes_own = False
-            box.forget_ticks()
+            box.end_incarnation()
             HANDLED.set(None)
 
     async def _set_up(self) -> None:
@@ -136,6 +146,7 @@ class Loop(Generic[S]):
         server = self.server
         if server is None or type(server).teardown is Server.teardown:
             return
+        self.box.takes_own = False
         exit = self.child.exit_by(error)
         self._take_in_hand(Own("teardown", (), NO_KWARGS, 0.0))
         try:
@@ -161,7 +172,7 @@ class Loop(Generic[S]):
         while True:
             if await self._take_turn():
                 await trio.lowlevel.checkpoint()
-            elif self._allowed <= 0 or self._is_draining:
+            elif self._allowed <= 0 or (self._is_draining and not self._has_to_wait):
                 return
             elif self._is_plain:
                 store.receiver = self.box.task
@@ -169,7 +180,7 @@ class Loop(Generic[S]):
             else:
                 await self._park()
 
-    async def _take_turn(self) -> bool:  # noqa: C901  each message pays for each call
+    async def _take_turn(self) -> bool:  # noqa: C901, PLR0915  each message pays for each call
         """Handle messages until there are none.
 
         Returns:
@@ -182,6 +193,8 @@ class Loop(Generic[S]):
             request = take() if self._is_plain else self._choose()
             if request is NOTHING:
                 return False
+            if request is LATER:
+                return True
             if request.is_abandoned:
                 box.pass_over(request)
                 continue
@@ -198,15 +211,16 @@ class Loop(Generic[S]):
                 refusal = self._refusal(request, error)
                 if refusal is None:
                     raise
+                box.current = None
                 self._refuse(request, refusal)
                 del refusal  # its traceback holds this frame
             else:
-                if audience.is_there:
-                    self._tell_finished(request, "returned")
+                box.current = None
                 if request.caller is not None:
                     _answer(request, value)
                 value = None  # it may be large
-            box.current = None
+                if audience.is_there:
+                    self._tell_finished(request, "returned")
             request.args, request.kwargs = (), NO_KWARGS
         return True
 
@@ -218,11 +232,12 @@ class Loop(Generic[S]):
         if isinstance(leaf, CallError):
             return leaf
         if is_misaddressed(error, self.server, request):
-            return TypeError(f"server {self.box.name!r}: {error}")
+            refusal = TypeError(f"server {self.box.name!r}: {error}{_advice(request)}")
+            refusal.__cause__ = error
+            return refusal
         return None
 
     def _refuse(self, request: Request, refusal: Exception) -> None:
-        self._tell_finished(request, "refused")
         if isinstance(request, Call):
             request.settle(outcome.Error(refusal))
         else:
@@ -233,6 +248,7 @@ class Loop(Generic[S]):
                 request.method,
                 refusal,
             )
+        self._tell_finished(request, "refused")
 
     def _fail(self, error: BaseException) -> None:
         """Answer the message in hand: nobody knows how far it came."""
@@ -280,26 +296,31 @@ class Loop(Generic[S]):
 
     # What there is to do besides the queue
 
-    def _choose(self) -> Request | Nothing:
+    def _choose(self) -> Request | Nothing | Later:
         """Return what is to be handled next: a message, or what came due before it."""
         now = self.box.now()
         if self._beat_every is not None:
             self.child.beat()
             self._beat_due = now + self._beat_every
-        while self._allowed > 0:
+        for _ in range(_TURN):
+            if self._allowed <= 0:
+                return NOTHING
             self._allowed -= 1
             request = self._next(now)
-            if request is NOTHING or request.is_abandoned or self.machine is None:
+            if isinstance(request, Nothing) or request.is_abandoned or self.machine is None:
                 return request
             if not self.machine.is_postponed(request):
                 return request
-        return NOTHING
+        return LATER
 
     def _next(self, now: float) -> Request | Nothing:
         box = self.box
         if box.retry:
-            return box.retry.popleft()
-        table = None if self._is_stopping else self._timetable
+            request = box.retry.popleft()
+            if request.kind != "timer":
+                box.store.take_up()
+            return request
+        table = None if self._is_stopping and not self._has_to_wait else self._timetable
         if table is not None and table.next_due <= now:
             first = box.store.peek()
             if first is NOTHING or table.next_due < first.queued_at:
@@ -308,6 +329,13 @@ class Loop(Generic[S]):
                 due, job = come_due
                 return Tick(job, due)
         return box.store.take()
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """Whether what it drains waits for another state, and time may bring that about."""
+        table = self._timetable
+        has_timers = table is not None and table.next_due < math.inf
+        return self._is_draining and bool(self.box.postponed) and has_timers
 
     async def _park(self) -> None:
         """Wait until there is a message, or something comes due."""
@@ -336,6 +364,7 @@ class Loop(Generic[S]):
             self._allowed = 0
         elif self.child.leaving:
             self._is_draining = self.box.takes_own = True  # and nobody else's
+            self._allowed = math.inf
         else:
             self._allowed = min(self._allowed, self.box.store.count())
         self.box.store.wake()
@@ -359,6 +388,9 @@ class Loop(Generic[S]):
         """Have it not run any more."""
         if self._timetable is not None:
             self._timetable.call_off(appointment)
+            self.box.forget_ticks(appointment.subject)
+            if self.machine is not None:
+                self.machine.forget_timer(appointment.subject)
 
     def shut_down(self, reason: object) -> None:
         """End after the message in hand."""
@@ -367,6 +399,12 @@ class Loop(Generic[S]):
         self._is_plain = False
         self._allowed = 0
         self.box.store.wake()
+
+
+def _advice(request: Request) -> str:
+    if "timeout" not in request.kwargs:
+        return ""
+    return "; a call has no time-out, write `with trio.fail_after(seconds):` around it"
 
 
 def _answer(request: Request, value: object) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from ._box import Box
-from ._request import Request, Tick
+from ._request import Call, Request, Tick
 from ._rules import Appointment, Table
 from ._server import Job
 from ._state_server import StateServer, WrongState
@@ -26,9 +26,11 @@ class Machine:
         "_box",
         "_chosen",
         "_is_moving",
+        "_left",
         "_loop",
         "_server",
         "_table",
+        "_ticks",
         "_timeout",
         "is_broken",
         "state",
@@ -41,6 +43,10 @@ class Machine:
         self._table = _table_of(server)
         self._chosen: str | None = None
         self._is_moving = False
+        self._ticks: set[int] = set()
+        """The timers that are set aside, by the identity of what they do."""
+        self._left = False
+        """Whether a caller has left whose message is set aside."""
         self.is_broken = False
         """Whether what is done between two states has failed; no `CallError` refuses that."""
         self._timeout: Appointment[Job] | None = None
@@ -59,20 +65,36 @@ class Machine:
         if box.postponed is None:
             box.postponed = []
         if isinstance(request, Tick):
-            if not any(isinstance(one, Tick) and one.job is request.job for one in box.postponed):
-                box.postponed.append(request)  # else it is one of the times that are left out
+            if id(request.job) not in self._ticks:  # else it is one of the times left out
+                self._ticks.add(id(request.job))
+                box.postponed.append(request)
             return True
-        if len(box.postponed) >= box.store.capacity:
+        if self._is_full(box.postponed) and self._left:
             self._pass_over_abandoned(box.postponed)
-        if sum(not isinstance(one, Tick) for one in box.postponed) < box.store.capacity:
-            box.postponed.append(request)
-        else:
+        if self._is_full(box.postponed):
             box.give_up(request)
+            return True
+        box.store.set_aside()
+        box.postponed.append(request)
+        if isinstance(request, Call):
+            request.on_abandoned = self._note_abandoned
         return True
 
+    def forget_timer(self, job: Job) -> None:
+        """Forget that a timer is set aside, since it was called off."""
+        self._ticks.discard(id(job))
+
+    def _is_full(self, postponed: list[Request]) -> bool:
+        return len(postponed) - len(self._ticks) >= self._box.store.capacity
+
+    def _note_abandoned(self) -> None:
+        self._left = True
+
     def _pass_over_abandoned(self, postponed: list[Request]) -> None:
+        self._left = False
         for request in postponed:
             if request.is_abandoned:
+                self._box.store.take_up()
                 self._box.pass_over(request)
         postponed[:] = [request for request in postponed if not request.is_abandoned]
 
@@ -132,8 +154,8 @@ class Machine:
         if self.state in targets:
             return self.state
         raise RuntimeError(
-            f"in state {self.state!r}, {method!r} has to choose where it leads to: call "
-            f"self.become({_either(targets)})"
+            f"in state {self.state!r}, {method!r} has to choose where it leads to, {_either(targets)}"
+            f": call self.become({targets[0]!r}), for example"
         )
 
     async def _change(self, target: str) -> None:
@@ -151,6 +173,7 @@ class Machine:
             box.retry = deque()
         box.retry.extendleft(reversed(box.postponed or ()))
         box.postponed = None
+        self._ticks.clear()
 
     async def _enter(self, state: str) -> None:
         self.state = self._box.state = state

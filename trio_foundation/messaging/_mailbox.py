@@ -7,6 +7,7 @@ policy says who; nothing is lost without being counted, told and handed over.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from types import TracebackType
@@ -417,6 +418,21 @@ def _check_hook(on_undelivered: object) -> None:
             f"called at once, but got {on_undelivered!r}: to do more, let it put the message into "
             "another mailbox"
         )
+    if callable(on_undelivered) and not _takes_two(on_undelivered):
+        raise TypeError(
+            f"on_undelivered is called with the message and the reason, and {on_undelivered!r} does "
+            "not take two arguments"
+        )
+
+
+def _takes_two(hook: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(hook).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature
+        return True
+    return True
 
 
 def _drop(

@@ -173,11 +173,16 @@ class Post(Generic[S]):
         """
         server_type = self.server_type
         assert server_type is not None
-        if any(vars(cls).get(name) is method for cls in server_type.__mro__):
-            return
-        raise TypeError(
-            f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"
-        )
+        if not any(vars(cls).get(name) is method for cls in server_type.__mro__):
+            raise TypeError(
+                f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"
+            )
+        found = inspect.getattr_static(server_type, name)  # a subclass may have overridden it
+        if not callable(found) or not inspect.iscoroutinefunction(inspect.unwrap(found)):
+            raise TypeError(
+                f"{verb} takes an async method, and {server_type.__name__} overrides {name} with "
+                f"{found!r}: write `async def {name}`"
+            )
 
 
 def made_by(factory: Callable[[], S]) -> type[S] | None:
@@ -200,12 +205,16 @@ def name_of_method(
     Raises:
         TypeError: If it could be none.
     """
+    if isinstance(method, str):
+        raise TypeError(f"{verb} takes the method itself, not its name {method!r}")
     check_async_fn(verb, method, args, before=before)
     if inspect.ismethod(method):
-        cls = type(method.__self__).__name__
+        owner: object = method.__self__
+        if isinstance(owner, type):
+            raise TypeError(f"{verb} takes a method of an instance, not the class's own {method!r}")
         raise TypeError(
-            f"{verb} takes the method as the class has it: write {verb}({cls}.{method.__name__}"
-            f"{', ...' if args else ''}), not that of an instance"
+            f"{verb} takes the method as the class has it: write {verb}({type(owner).__name__}."
+            f"{method.__name__}{', ...' if args else ''}), not that of an instance"
         )
     name = getattr(method, "__name__", None)
     if not isinstance(name, str):
@@ -213,6 +222,8 @@ def name_of_method(
     assert callable(method)
     if name in NO_MESSAGES:
         raise TypeError(f"{verb} takes a message, and {name!r} is none: every server has it")
+    if name == "<lambda>":
+        raise TypeError(f"{verb} takes a method of the server's class, not {method!r}")
     if not inspect.iscoroutinefunction(inspect.unwrap(method)):
         raise TypeError(
             f"{verb} takes an async method, and {_told(method)} is not: write `async def {name}`"

@@ -278,7 +278,7 @@ def _is_own(box: Box, task: Task) -> bool:
 
 def _may_still(box: Box) -> bool:
     """Return whether a server that is leaving takes this message: it drains, and it is its own."""
-    is_handling = box.takes_own and box.current is not None
+    is_handling = box.takes_own and box.current is not None and box.current.kind != "own"
     return is_handling and _is_own(box, trio.lowlevel.current_task())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, final
@@ -86,7 +86,7 @@ class Own(Request):
 class Call(Request):
     """Somebody waits for what the method returns."""
 
-    __slots__ = ("caller", "is_abandoned", "line", "result")
+    __slots__ = ("caller", "is_abandoned", "line", "on_abandoned", "result")
     kind: ClassVar[Kind] = "call"
 
     def __init__(
@@ -102,6 +102,7 @@ class Call(Request):
         self.queued_at = queued_at
         self.caller = None
         self.is_abandoned = False
+        self.on_abandoned: Callable[[], None] | None = None
         self.result: outcome.Outcome[Any] | None = None
         """The answer, if it was there before the caller began to wait."""
         self.line: Store[Request] | None = None
@@ -118,6 +119,8 @@ class Call(Request):
     def abandon(self, _: object) -> Abort:
         """Let the caller leave: one in line sends nothing, one in the queue is passed over."""
         self.is_abandoned = True
+        if self.on_abandoned is not None:
+            self.on_abandoned()
         caller, self.caller = self.caller, None
         if self.line is not None and caller is not None:
             self.line.withdraw(caller)

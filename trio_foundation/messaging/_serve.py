@@ -102,6 +102,12 @@ def serve(
     check_capacity(capacity, "write serve(..., capacity=100) for at most 100 messages")
     check_choice("overflow", overflow, get_args(Overflow))
     check_bool("drain", drain)
+    unknown = options.keys() - ChildOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(
+            f"serve has no option {', '.join(map(repr, sorted(unknown)))}; its options are capacity, "
+            f"overflow, drain, {', '.join(ChildOptions.__annotations__)}"
+        )
     given = options.get("name")
     name = _default_name(factory) if given is None else check_name("name", given)
     post = Post(factory, name=name, capacity=capacity, overflow=overflow, drain=drain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, final
 
@@ -118,6 +119,13 @@ class Server:
     """
 
     _steering: Steering
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("setup", "teardown"):
+            found = inspect.getattr_static(cls, name)
+            if not inspect.iscoroutinefunction(inspect.unwrap(found)):
+                raise TypeError(f"{cls.__name__}.{name} has to be async: write `async def {name}`")
 
     async def setup(self) -> None:
         """Do what has to be done before the first message; the server is ready after it.
@@ -284,6 +292,12 @@ class Server:
         if not any(vars(cls).get(name) is method for cls in type(self).__mro__):
             told = getattr(method, "__qualname__", repr(method))
             raise TypeError(f"{verb} takes a method of {type(self).__name__}, which {told} is not")
+        try:
+            inspect.signature(method).bind(self, *args)
+        except TypeError as misfit:
+            raise TypeError(
+                f"{verb} cannot run {name} with the arguments {args}: {misfit}"
+            ) from None
         return Timer(steering, steering.set_timer(name, args, after=after, every=every))
 
     def _running(self, verb: str) -> Steering:

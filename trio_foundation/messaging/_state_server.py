@@ -8,7 +8,7 @@ checked when the class is made, and what is not in it cannot happen.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias, cast, final
 
 import attrs
@@ -143,8 +143,8 @@ class StateServer(Server):
     initial: ClassVar[str]
     """The state to begin in; by default the first of the table."""
 
-    everywhere: ClassVar[list[Method]]
-    """The messages that are handled in every state, and do not change it."""
+    everywhere: ClassVar[Any] = ()
+    """A list or tuple of the messages that are handled in every state, and do not change it."""
 
     _table: ClassVar[Table]
 
@@ -211,7 +211,8 @@ def _compile(cls: type[StateServer]) -> Table:
         raise TypeError(f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}')
     rows = {name: _compile_row(cls, name, state) for name, state in cls.states.items()}
     everywhere = tuple(
-        _name(cls, "`everywhere`", method) for method in getattr(cls, "everywhere", ())
+        _name(cls, "`everywhere`", method)
+        for method in _methods(cls, "`everywhere`", cls.everywhere)
     )
     initial = getattr(cls, "initial", next(iter(rows)))
     table = Table(initial=initial, rows=rows, everywhere=everywhere, unsaid=_unsaid(cls, rows))
@@ -226,15 +227,36 @@ def _compile_row(cls: type[StateServer], name: str, state: State) -> Row:
     if not isinstance(state, State):
         raise TypeError(f"{cls.__name__}: {where} must be a State(...), not {state!r}")
     moves = {
-        _name(cls, where, method): (target,) if isinstance(target, str) else tuple(target)
+        _name(cls, where, method): _targets(cls, where, target)
         for method, target in state.on.items()
     }
     return Row(
         moves=moves,
-        postpones=frozenset(_name(cls, where, method) for method in state.postpone),
+        postpones=frozenset(
+            _name(cls, where, method) for method in _methods(cls, where, state.postpone)
+        ),
         timeout=_compile_timeout(cls, where, state.timeout),
         enter=None if state.enter is None else _name(cls, where, state.enter, is_action=True),
         exit=None if state.exit is None else _name(cls, where, state.exit, is_action=True),
+    )
+
+
+def _targets(cls: type[StateServer], where: str, target: object) -> tuple[str, ...]:
+    several = cast("Iterable[object]", target if isinstance(target, (list, tuple)) else (target,))
+    states = tuple(state for state in several if isinstance(state, str))
+    if len(states) != len(tuple(several)):
+        raise TypeError(
+            f"{cls.__name__}: {where} leads to {target!r}, which is no name of a state, nor several: "
+            "to stay, write the name of the state itself"
+        )
+    return states
+
+
+def _methods(cls: type[StateServer], where: str, methods: object) -> Iterable[object]:
+    if isinstance(methods, (list, tuple, set, frozenset)):
+        return cast("Iterable[object]", methods)
+    raise TypeError(
+        f"{cls.__name__}: {where} takes a list of methods, not {methods!r}: write [...]"
     )
 
 

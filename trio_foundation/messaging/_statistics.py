@@ -26,7 +26,8 @@ class MailboxStatistics:
     """How many messages may wait in it."""
 
     used: int
-    """How many wait in it now."""
+    """How many wait in it now. Of a `StateServer` these include the messages that it has set
+    aside until its state changes, for which it has as much room again."""
 
     peak: int
     """How many have waited in it at most."""

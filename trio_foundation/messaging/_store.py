@@ -45,6 +45,7 @@ class Store(Generic[T]):
     """
 
     __slots__ = (
+        "_aside",
         "_closed",
         "_dropped",
         "_loser",
@@ -81,6 +82,7 @@ class Store(Generic[T]):
         self._slot: T | Nothing = NOTHING  # on its way to a receiver that was parked
         self._waiting: OrderedDict[Task, tuple[T, bool]] | None = None
         self._closed = False
+        self._aside = 0  # kept elsewhere, and not received
         self._sent = self._received = self._dropped = self._rejected = self._peak = 0
 
     # Sending
@@ -279,10 +281,26 @@ class Store(Generic[T]):
         if interrupt is not None:
             raise interrupt
 
-    def give_back(self, message: T) -> None:
-        """Put a message that was received before all others, as if it had not been."""
+    def set_aside(self) -> None:
+        """Count a message that was taken as one that still waits, though elsewhere."""
         self._received -= 1
+        self._aside += 1
+        self._peak = max(self._peak, len(self.queue) + self._aside)
+
+    def take_up(self) -> None:
+        """Count a message that was set aside as received."""
+        self._aside -= 1
+        self._received += 1
+
+    def give_back(self, message: T) -> None:
+        """Put a message that was set aside before all others."""
+        self._aside -= 1
         self.queue.appendleft(message)
+
+    @property
+    def used(self) -> int:
+        """How many messages wait, here or elsewhere."""
+        return len(self.queue) + self._aside
 
     def count_as_dropped(self) -> None:
         """Count a message that was received as one that was dropped."""
@@ -293,8 +311,9 @@ class Store(Generic[T]):
     def reclaim(self) -> None:
         """Give back what is on its way to a receiver that will not take it."""
         slot, self._slot = self._slot, NOTHING
-        if slot is not NOTHING:
-            self.give_back(slot)
+        if not isinstance(slot, Nothing):
+            self._received -= 1
+            self.queue.appendleft(slot)
 
     @enable_ki_protection
     def close(self) -> None:
@@ -320,7 +339,7 @@ class Store(Generic[T]):
         """Return the figures, as they are now."""
         return MailboxStatistics(
             capacity=self.capacity,
-            used=len(self.queue),
+            used=self.used,
             peak=self._peak,
             sent=self._sent,
             received=self._received,

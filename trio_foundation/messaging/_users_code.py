@@ -71,21 +71,32 @@ async def run_method(server: Server, request: Request) -> object:
 
 
 def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
-    """Return whether an error comes from calling the method, and not from within it."""
+    """Return whether an error comes from calling the method, and not from within it.
+
+    Either nobody's code ran but ours; or a decorator's did and the method's own did not, and
+    what the caller gave does not fit the method.
+    """
     if not isinstance(error, (TypeError, AttributeError)):
         return False
+    method = getattr(type(server), request.method, None)
+    own_code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
+    is_ours = True
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_ROOM):
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code is own_code:
+            return False
+        is_ours = is_ours and code.co_filename.startswith(_ROOM)
         trace = trace.tb_next
-    return trace is None or not _fits(getattr(server, request.method, None), request)
+    return is_ours or not _fits(method, server, request)
 
 
-def _fits(method: object, request: Request) -> bool:
+def _fits(method: object, server: object, request: Request) -> bool:
     """Return whether the arguments fit a method, which may be behind a decorator."""
     if not callable(method):
-        return True
+        return False
     try:
-        inspect.signature(method).bind(*request.args, **request.kwargs)
+        inspect.signature(method).bind(server, *request.args, **request.kwargs)
     except TypeError:
         return False
     except ValueError:  # it has no signature

@@ -342,7 +342,8 @@ class Child(Generic[ValueT]):
         """Have a function called whenever the state of the child changes, at once.
 
         It is called synchronously by whatever changes the state, in the order of
-        registration. What it raises is logged and ignored.
+        registration; and again, while the child is stopping, if it was to be started again
+        afterwards and is not any more (see `leaving`). What it raises is logged and ignored.
 
         Args:
             callback: A plain function of the new `state`.

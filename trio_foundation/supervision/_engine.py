@@ -311,6 +311,8 @@ class Engine(ABC):
         else:
             why = cause if reason is None else f"{cause}: {reason}"
             self.body_scope.cancel(reason=f"trio_foundation: supervisor {self.path!r}: {why}")
+        if self.joining is not None:
+            self.joining.leave()
         if not self.closed:
             self.sleeper.poke()
 

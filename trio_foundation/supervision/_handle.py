@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, cast, final
 
@@ -11,8 +12,9 @@ from ._child import Child
 from ._engine import Engine
 from ._entry import Entry
 from ._exit import Exit
+from ._report import say
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
-from ._spec import ChildSpec
+from ._spec import ChildSpec, Resident
 
 __all__ = ["Handle", "check_spec"]
 
@@ -192,6 +194,11 @@ def check_spec(caller: str, spec: object) -> ChildSpec:
     """
     if isinstance(spec, ChildSpec):
         return spec
+    inner: object = getattr(spec, "spec", None)
+    if isinstance(inner, ChildSpec):  # what serve() returns
+        raise TypeError(
+            f"{caller} takes a child's spec: write its .spec, not {type(spec).__name__}"
+        )
     name = getattr(spec, "__name__", None)
     advice = f": write child({name})" if callable(spec) and name else ""
     raise TypeError(f"{caller} takes what child() or subtree() returns, not {spec!r}{advice}")
@@ -231,7 +238,16 @@ def _picture(entry: Entry) -> ChildSnapshot:
         state=entry.state,
         incarnation=entry.incarnations,
         kind=entry.spec.kind,
-        status=entry.status if resident is None else resident.status(entry.child, entry.status),
+        status=entry.status if resident is None else _status(resident, entry),
         last_exit=None if entry.last_exit is None else str(entry.last_exit),
         supervisor=None if below is None else below.snapshot(),
     )
+
+
+def _status(resident: Resident, entry: Entry) -> object:
+    try:
+        return resident.status(entry.child, entry.status)
+    except Exception:  # noqa: BLE001  it belongs to another room, and must not hide the tree
+        message = "a resident raised when asked for its status, and is ignored: %r"
+        say(logging.ERROR, message, resident, exc_info=True)
+        return entry.status

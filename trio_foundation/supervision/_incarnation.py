@@ -245,6 +245,8 @@ class Incarnation:
             return
         if self.ending is None:
             self._end_as("stopped", cause, leaving=not to_return)
+        elif not to_return:
+            self.leave()
         if self.cancelled_at is not None:
             return
         grace = self.entry.spec.grace
@@ -317,6 +319,15 @@ class Incarnation:
                 self.keeper.set_timer(self, due)
                 return
             self._cancel_as("unresponsive", f"no beat for {spec.liveness.patience:g} seconds")
+
+    def leave(self) -> None:
+        """Note, while it is being ended, that none is to follow it after all."""
+        if self.ending is None or self.leaving or self.ended:
+            return
+        self.leaving = True
+        entry = self.entry
+        if entry.on_state is not None:
+            entry.on_state.call(self.keeper.interrupt, entry.state)
 
     def _cancel_as(self, reason: ExitReason, cause: str) -> None:
         self._end_as(reason, cause, leaving=self.entry.spec.restart == "temporary")

@@ -214,6 +214,8 @@ def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
             f"open_supervisor takes a list of children: write [{children.name}], not "
             f"{children.name}"
         )
+    if isinstance(getattr(children, "spec", None), ChildSpec):  # what serve() returns
+        raise TypeError("open_supervisor takes a list of children: write [served.spec], not served")
     if not isinstance(children, Iterable):
         raise TypeError(f"open_supervisor takes a list of children, not {children!r}")
     given = cast("Iterable[object]", children)
