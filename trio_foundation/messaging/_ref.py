@@ -99,9 +99,11 @@ class Ref(Generic[S_co]):
             CallError: What the method raised to refuse this call.
             CallFailed: If the server ended while it held the call; from its error.
             ServerGone: If no incarnation runs and none is scheduled; the call was not handled.
-            MailboxFull: If there was no room, and the policy lets nobody wait; or if a drop
-                policy took the call's place away while it waited.
-            SelfCall: If the server itself calls, and would wait for itself.
+            MailboxFull: If there was no room, and the policy lets nobody wait; if a drop
+                policy took the call's place away while it waited; or if a `StateServer`
+                would have to put it off, and has put off as many as it may.
+            SelfCall: If the server itself calls, or a task that its present handler has
+                started, and might wait for itself.
             TypeError: If *method* is no async method of the server's class, or the arguments
                 do not fit it. The server lives on.
 
