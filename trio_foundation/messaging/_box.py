@@ -61,28 +61,28 @@ class Box:
         audience: Audience,
         now: Callable[[], float],
     ) -> None:
-        self.name = name
-        self.root = trio.lowlevel.current_root_task()
+        self.name: str = name
+        self.root: Task | None = trio.lowlevel.current_root_task()
         """Stands for the Trio run that it belongs to."""
-        self.now = now
+        self.now: Callable[[], float] = now
         """The clock of the run, in seconds."""
-        self.audience = audience
+        self.audience: Audience = audience
         """Whether somebody listens to what is handled, and wants to know the times."""
-        self.has_timers = False
+        self.has_timers: bool = False
         """Whether it has to be told which of a message and a timer came first."""
         self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
         # A weak reference, since the child has the spec, that the post, and the run keeps this
         # box for as long as there is a post.
         self._child: Callable[[], Child[Any] | None] = _nobody
-        self.is_shut = False
+        self.is_shut: bool = False
         """Whether no new messages are taken: the server is gone, or is leaving..."""
-        self.takes_own = False
+        self.takes_own: bool = False
         """... but for those of its own handlers, while it drains."""
         self.task: Task | None = None
         """The task of the incarnation that runs..."""
         self.current: Request | None = None
         """... the message that it has in hand..."""
-        self.since = 0.0
+        self.since: float = 0.0
         """... and since when, in seconds."""
         self.state: str | None = None
         """The state of a `StateServer`."""

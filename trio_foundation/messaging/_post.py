@@ -75,11 +75,11 @@ class Post(Generic[S]):
         overflow: Overflow,
         drain: bool,
     ) -> None:
-        self.factory = factory
-        self.name = name
-        self.capacity = capacity
+        self.factory: Callable[[], S] = factory
+        self.name: str = name
+        self.capacity: int = capacity
         self.overflow: Overflow = overflow
-        self.drain = drain
+        self.drain: bool = drain
         self.server_type: type[S] | None = made_by(factory)
         """Known at once if the factory is the class, else with the first incarnation."""
         self._last: Callable[[], Box | None] = _no_box

@@ -44,10 +44,10 @@ class Request:
         kwargs: Mapping[str, object],
         queued_at: float,
     ) -> None:
-        self.method = method
-        self.args = args
-        self.kwargs = kwargs
-        self.queued_at = queued_at
+        self.method: str = method
+        self.args: tuple[object, ...] = args
+        self.kwargs: Mapping[str, object] = kwargs
+        self.queued_at: float = queued_at
 
 
 @final
@@ -69,7 +69,7 @@ class Tick(Request):
 
     def __init__(self, job: tuple[str, tuple[object, ...]], due: float) -> None:
         super().__init__(*job, NO_KWARGS, due)
-        self.job = job
+        self.job: tuple[str, tuple[object, ...]] = job
         """The very object that the timer was set with."""
 
 

@@ -71,8 +71,8 @@ class Store(Generic[T]):
         overflow: Overflow,
         on_dropped: Callable[[T, UndeliveredReason], None],
     ) -> None:
-        self.name = name
-        self.capacity = capacity
+        self.name: str = name
+        self.capacity: int = capacity
         self.overflow: Overflow = overflow
         self.queue: deque[T] = deque()
         self.receiver: Task | None = None  # parked
