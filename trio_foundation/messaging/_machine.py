@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import Literal, final
 
 from ._box import Box
 from ._request import Call, Request, Tick
 from ._rules import Appointment, Table
-from ._server import Job
+from ._server import Job, Steering
 from ._state_server import StateServer, WrongState
 from ._users_code import run, run_method
-
-if TYPE_CHECKING:  # a loop has its machine
-    from ._loop import Loop
 
 __all__ = ["Machine"]
 
@@ -36,7 +33,7 @@ class Machine:
         "state",
     )
 
-    def __init__(self, loop: Loop[Any], box: Box, server: StateServer) -> None:
+    def __init__(self, loop: Steering, box: Box, server: StateServer) -> None:
         self._loop = loop
         self._box = box
         self._server = server

@@ -7,7 +7,6 @@ run, which nothing keeps when the run is over.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, final
@@ -16,22 +15,19 @@ from weakref import WeakKeyDictionary, ref
 import trio
 from trio.lowlevel import RunVar
 
-from .._base import check_async_fn
 from ..supervision import Child
 from ..telemetry import Audience
 from ._box import Box
 from ._events import CallFinished, CallStarted
+from ._methods import check_method, name_of_method
 from ._rules import Overflow
 
 if TYPE_CHECKING:
     from ._server import Server
 
-__all__ = ["NO_MESSAGES", "Post", "name_of_method"]
+__all__ = ["Post"]
 
 S = TypeVar("S", bound="Server")
-
-# Part of every server, and no messages.
-NO_MESSAGES = frozenset({"setup", "teardown", "every", "after", "shutdown"})
 
 
 @final
@@ -161,28 +157,9 @@ class Post(Generic[S]):
             raise TypeError(f"{verb} takes a message, and {name!r} is none: its name begins with _")
         if self.server_type is None:
             return name  # and the server will see
-        self.check_method(verb, method, name)
+        check_method(verb, method, name, self.server_type)
         self._names[method] = name
         return name
-
-    def check_method(self, verb: str, method: object, name: str) -> None:
-        """Refuse what is no method of the server's class, nor of one that it inherits from.
-
-        Raises:
-            TypeError: If it is none.
-        """
-        server_type = self.server_type
-        assert server_type is not None
-        if not any(vars(cls).get(name) is method for cls in server_type.__mro__):
-            raise TypeError(
-                f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"
-            )
-        found = inspect.getattr_static(server_type, name)  # a subclass may have overridden it
-        if not callable(found) or not inspect.iscoroutinefunction(inspect.unwrap(found)):
-            raise TypeError(
-                f"{verb} takes an async method, and {server_type.__name__} overrides {name} with "
-                f"{found!r}: write `async def {name}`"
-            )
 
 
 def made_by(factory: Callable[[], S]) -> type[S] | None:
@@ -195,41 +172,3 @@ def made_by(factory: Callable[[], S]) -> type[S] | None:
 
 def _no_box() -> None:
     return None
-
-
-def name_of_method(
-    verb: str, method: object, args: tuple[object, ...], *, before: tuple[object, ...] = ()
-) -> str:
-    """Return the name of what could be a message.
-
-    Raises:
-        TypeError: If it could be none.
-    """
-    if isinstance(method, str):
-        raise TypeError(f"{verb} takes the method itself, not its name {method!r}")
-    check_async_fn(verb, method, args, before=before)
-    if inspect.ismethod(method):
-        owner: object = method.__self__
-        if isinstance(owner, type):
-            raise TypeError(f"{verb} takes a method of an instance, not the class's own {method!r}")
-        raise TypeError(
-            f"{verb} takes the method as the class has it: write {verb}({type(owner).__name__}."
-            f"{method.__name__}{', ...' if args else ''}), not that of an instance"
-        )
-    name = getattr(method, "__name__", None)
-    if not isinstance(name, str):
-        raise TypeError(f"{verb} takes a method of the server's class, not {method!r}")
-    assert callable(method)
-    if name in NO_MESSAGES:
-        raise TypeError(f"{verb} takes a message, and {name!r} is none: every server has it")
-    if name == "<lambda>":
-        raise TypeError(f"{verb} takes a method of the server's class, not {method!r}")
-    if not inspect.iscoroutinefunction(inspect.unwrap(method)):
-        raise TypeError(
-            f"{verb} takes an async method, and {_told(method)} is not: write `async def {name}`"
-        )
-    return name
-
-
-def _told(method: object) -> str:
-    return getattr(method, "__qualname__", None) or repr(method)

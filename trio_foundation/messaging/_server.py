@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, final
 
 from .._base import check_seconds
 from ..supervision import Exit
-from ._post import name_of_method
+from ._methods import name_of_method
 from ._rules import Appointment
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import attrs
 
 from .._base import check_seconds
 from ._errors import CallError
-from ._post import NO_MESSAGES
+from ._methods import NO_MESSAGES
 from ._rules import Row, Table, faults
 from ._server import Server, StateSteering
 
