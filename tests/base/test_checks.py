@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -19,6 +20,8 @@ from trio_foundation._base import (
     check_name,
     check_number,
     check_seconds,
+    fits,
+    is_plain_function,
 )
 
 
@@ -262,3 +265,57 @@ def test_an_async_generator_is_refused(async_fn: object) -> None:
 def test_what_cannot_be_called_is_refused(value: object) -> None:
     with refused(TypeError, f"start_soon takes an async function, but got {value!r}"):
         check_async_fn("start_soon", value)
+
+
+# What fits
+
+
+async def fetch(url: str, *, seconds: float = 10) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "does"),
+    [
+        (("tcp://a",), {}, True),
+        (("tcp://a",), {"seconds": 5}, True),
+        ((), {}, False),
+        (("tcp://a", 5), {}, False),
+        (("tcp://a",), {"minutes": 1}, False),
+    ],
+)
+def test_a_function_is_asked_whether_arguments_fit(
+    args: tuple[Any, ...], kwargs: dict[str, Any], does: bool
+) -> None:
+    assert fits(fetch, *args, **kwargs) is does
+
+
+def test_of_a_function_without_a_signature_everything_is_thought_to_fit() -> None:
+    assert fits(min, 1, 2, 3)
+
+
+async def be_async() -> None: ...
+
+
+async def generate() -> AsyncIterator[int]:
+    yield 1
+
+
+class CalledAsync:
+    async def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("thing", "is_plain"),
+    [
+        (print, True),
+        (lambda: None, True),
+        (CalledAsync, True),
+        (CalledAsync(), False),
+        (be_async, False),
+        (generate, False),
+        (functools.partial(be_async), False),
+        (3, False),
+    ],
+)
+def test_a_plain_function_is_one_that_nobody_has_to_await(thing: object, is_plain: bool) -> None:
+    assert is_plain_function(thing) is is_plain

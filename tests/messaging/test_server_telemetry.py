@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-import trio_foundation.messaging._loop as loop_module
+import trio_foundation.messaging._telling as telling
 from trio_foundation.messaging import (
     CallFinished,
     CallStarted,
@@ -164,8 +164,8 @@ async def test_nothing_is_built_if_nobody_listens(monkeypatch: pytest.MonkeyPatc
     spec, ref = worker()
     async with open_supervisor([spec]):
         with monkeypatch.context() as patch:
-            patch.setattr(loop_module, "CallStarted", counted(CallStarted))
-            patch.setattr(loop_module, "CallFinished", counted(CallFinished))
+            patch.setattr(telling, "CallStarted", counted(CallStarted))
+            patch.setattr(telling, "CallFinished", counted(CallFinished))
             for _ in range(50):
                 ref.cast(Worker.echo, 1)
                 await ref.call(Worker.echo, 1)

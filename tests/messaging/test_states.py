@@ -1686,3 +1686,31 @@ def test_everywhere_may_be_any_collection(everywhere: Any) -> None:
 def test_what_is_no_state_and_no_list_is_refused(table: dict[str, State], text: str) -> None:
     with pytest.raises(TypeError, match=text):
         make(table)
+
+
+async def test_a_server_that_drains_does_not_wait_for_a_timer_that_is_set_aside(
+    diary: list[str], autojump_clock: MockClock
+) -> None:
+    class Polling(Line):
+        async def setup(self) -> None:
+            self.every(1, self.poll)
+
+    async with running(partial(Polling, diary), drain=True, grace=60):
+        await trio.sleep(1.5)
+    assert diary == []
+    assert trio.current_time() == 1.5
+
+
+async def test_a_server_that_drains_does_not_wait_for_a_caller_that_has_left(
+    diary: list[str], autojump_clock: MockClock
+) -> None:
+    class Dialling(Line):
+        async def setup(self) -> None:
+            self.after(50, self.connect)
+
+    async with running(partial(Dialling, diary), drain=True, grace=60) as (ref, _):
+        with trio.move_on_after(1):
+            await ref.call(Line.request, 1)
+    assert diary == []
+    assert trio.current_time() == 1
+    assert ref.statistics().dropped == 1

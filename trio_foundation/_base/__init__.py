@@ -15,6 +15,7 @@ from ._checks import (
     check_name,
     check_number,
     check_seconds,
+    fits,
     is_plain_function,
 )
 from ._errors import FoundationError
@@ -32,6 +33,7 @@ __all__ = [
     "check_name",
     "check_number",
     "check_seconds",
+    "fits",
     "flags",
     "give_home",
     "is_flag_set",

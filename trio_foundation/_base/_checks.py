@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType, CoroutineType
 from typing import Any, Literal, NoReturn, overload
 
@@ -25,6 +25,7 @@ __all__ = [
     "check_name",
     "check_number",
     "check_seconds",
+    "fits",
     "is_plain_function",
 ]
 
@@ -260,6 +261,28 @@ def is_plain_function(function: object) -> bool:
         inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
         for one in (function, call)
     )
+
+
+def fits(function: Callable[..., object], *args: object, **kwargs: object) -> bool:
+    """Return whether a function can be called with these arguments.
+
+    Args:
+        function: The function; a decorated one is asked for what it decorates.
+        *args: The positional arguments.
+        **kwargs: The keyword arguments.
+
+    Example:
+        >>> async def poll(url, *, seconds=10): ...
+        >>> fits(poll, "tcp://prices", seconds=5), fits(poll)
+        (True, False)
+    """
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    except ValueError:  # some callables written in C have no signature
+        return True
+    return True
 
 
 # Helpers, in order of use

@@ -12,7 +12,8 @@ from .._base import give_home as _give_home
 from ._current_message import CurrentMessage
 from ._errors import CallError, CallFailed, MailboxClosed, MailboxFull, SelfCall, ServerGone
 from ._events import CallFinished, CallStarted, MessageDropped, MessagingEvent
-from ._mailbox import Address, Mailbox, open_mailbox
+from ._mailbox import Address, Mailbox
+from ._open_mailbox import open_mailbox
 from ._ref import Ref
 from ._rules import Overflow, UndeliveredReason
 from ._serve import Served, serve

@@ -10,33 +10,30 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
+from typing import Any, Final, Generic, TypeVar, final
 
 import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
 from ..supervision import Child, Exit, ShutdownChild, cleanup_scope, stop_requested
-from ..telemetry import emit, wanted
 from ._box import Box
 from ._errors import CallError, CallFailed
-from ._events import CallFinished, CallStarted
 from ._log import log_error, log_warning
 from ._machine import Machine
 from ._post import Post
 from ._ref import Ref
-from ._request import HANDLED, NO_KWARGS, UNDATED, Call, Own, Request, Tick
+from ._request import HANDLED, NO_KWARGS, Call, Own, Request, Tick
 from ._rules import Appointment, Timetable
 from ._server import Job, Server
 from ._state_server import StateServer
 from ._store import NOTHING, Nothing
+from ._telling import tell_finished, tell_started
 from ._users_code import is_misaddressed, make, run, run_for_certain, run_method, sole_leaf
 
 __all__ = ["Loop"]
 
 S = TypeVar("S", bound=Server)
-
-Ending: TypeAlias = Literal["returned", "refused", "crashed", "stopped"]
 
 
 class Later(Enum):
@@ -202,7 +199,7 @@ class Loop(Generic[S]):
             box.since = now()
             HANDLED.set(request)
             if audience.is_there:
-                self._tell_started(request)
+                tell_started(box, request)
             try:
                 value = await (
                     run_method(server, request) if machine is None else machine.handle(request)
@@ -220,7 +217,7 @@ class Loop(Generic[S]):
                     _answer(request, value)
                 value = None  # it may be large
                 if audience.is_there:
-                    self._tell_finished(request, "returned")
+                    tell_finished(box, request, "returned")
             request.args, request.kwargs = (), NO_KWARGS
         return True
 
@@ -248,7 +245,7 @@ class Loop(Generic[S]):
                 request.method,
                 refusal,
             )
-        self._tell_finished(request, "refused")
+        tell_finished(self.box, request, "refused")
 
     def _fail(self, error: BaseException) -> None:
         """Answer the message in hand: nobody knows how far it came."""
@@ -261,38 +258,7 @@ class Loop(Generic[S]):
             failure.__cause__ = exit.error
             request.settle(outcome.Error(failure))
         request.args, request.kwargs = (), NO_KWARGS
-        self._tell_finished(request, "stopped" if exit.error is None else "crashed")
-
-    def _tell_started(self, request: Request) -> None:
-        assert request.kind != "own"
-        if wanted(CallStarted):
-            emit(
-                CallStarted(
-                    server=self.box.name,
-                    method=request.method,
-                    kind=request.kind,
-                    queued_for=self._queued_for(request),
-                )
-            )
-
-    def _queued_for(self, request: Request) -> float:
-        # A cast is dated only if somebody listens; else it waited since then at least.
-        box, queued_at = self.box, request.queued_at
-        return max(0.0, box.since - (box.audience.since if queued_at == UNDATED else queued_at))
-
-    def _tell_finished(self, request: Request, how: Ending) -> None:
-        if wanted(CallFinished):
-            assert request.kind != "own"
-            emit(
-                CallFinished(
-                    server=self.box.name,
-                    method=request.method,
-                    kind=request.kind,
-                    queued_for=self._queued_for(request),
-                    handled_for=self.box.now() - self.box.since,
-                    outcome=how,
-                )
-            )
+        tell_finished(self.box, request, "stopped" if exit.error is None else "crashed")
 
     # What there is to do besides the queue
 
@@ -333,9 +299,9 @@ class Loop(Generic[S]):
     @property
     def _has_to_wait(self) -> bool:
         """Whether what it drains waits for another state, and time may bring that about."""
-        table = self._timetable
-        has_timers = table is not None and table.next_due < math.inf
-        return self._is_draining and bool(self.box.postponed) and has_timers
+        if not self._is_draining or self.machine is None or not self.machine.is_waited_for():
+            return False
+        return self._timetable is not None and self._timetable.next_due < math.inf
 
     async def _park(self) -> None:
         """Wait until there is a message, or something comes due."""

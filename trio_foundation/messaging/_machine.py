@@ -77,6 +77,12 @@ class Machine:
             request.on_abandoned = self._note_abandoned
         return True
 
+    def is_waited_for(self) -> bool:
+        """Return whether messages are set aside that somebody still wants to be handled."""
+        if self._left and self._box.postponed is not None:
+            self._pass_over_abandoned(self._box.postponed)
+        return self._box.store.aside > 0
+
     def forget_timer(self, job: Job) -> None:
         """Forget that a timer is set aside, since it was called off."""
         self._ticks.discard(id(job))

@@ -96,6 +96,7 @@ class Call(Request):
         kwargs: Mapping[str, object],
         queued_at: float,
     ) -> None:
+        # Not by `super`, which each call would pay for.
         self.method = method
         self.args = args
         self.kwargs = kwargs

@@ -13,7 +13,7 @@ from trio.lowlevel import enable_ki_protection
 from .._base import check_bool, check_choice, check_name
 from ..supervision import ChildOptions, ChildSpec, child, current_child
 from ._loop import Loop
-from ._mailbox import check_capacity
+from ._open_mailbox import check_capacity
 from ._post import Post
 from ._ref import Ref
 from ._rules import Overflow

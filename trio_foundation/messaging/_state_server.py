@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias, cast, final
 
 import attrs
 
-from .._base import check_seconds
+from .._base import check_seconds, fits
 from ._errors import CallError
 from ._methods import NO_MESSAGES
 from ._rules import Row, Table, faults
@@ -296,14 +296,11 @@ def _name(cls: type[StateServer], where: str, method: object, *, is_action: bool
         raise TypeError(
             f"{cls.__name__}: {where} names {name}, which is not async: write `async def {name}`"
         )
-    if is_action:
-        try:
-            inspect.signature(found).bind(None)
-        except TypeError:
-            raise TypeError(
-                f"{cls.__name__}: {where} names {name}, which is called without arguments there, "
-                "and wants some"
-            ) from None
+    if is_action and not fits(found, None):
+        raise TypeError(
+            f"{cls.__name__}: {where} names {name}, which is called without arguments there, and "
+            "wants some"
+        )
     return name
 
 

@@ -154,13 +154,10 @@ class Store(Generic[T]):
         self._waiting[task] = message, wakes
 
     @enable_ki_protection
-    def withdraw(self, task: Task) -> bool:
-        """Take a task out of the line.
-
-        Returns:
-            Whether it stood there; if not, its message is sent.
-        """
-        return self._waiting is not None and self._waiting.pop(task, None) is not None
+    def withdraw(self, task: Task) -> None:
+        """Take a task out of the line, if it stands there; if not, its message is sent."""
+        if self._waiting is not None:
+            self._waiting.pop(task, None)
 
     @enable_ki_protection
     async def send(self, message: T) -> None:
@@ -238,17 +235,13 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     async def park(self) -> None:
-        """Wait for a message, which the next `take` returns; or until woken for nothing.
-
-        Raises:
-            trio.BusyResourceError: If another task waits already.
-        """
-        if self.receiver is not None:
-            raise trio.BusyResourceError("another task is receiving from this mailbox")
+        """Wait for a message, which the next `take` returns; or until woken for nothing."""
+        assert self.receiver is None
         self.receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self.stop_parking)
 
     def stop_parking(self, _: object) -> Abort:
+        """Let the receiver be cancelled, with nothing taken."""
         self.receiver = None
         return Abort.SUCCEEDED
 
@@ -296,6 +289,11 @@ class Store(Generic[T]):
         """Put a message that was set aside before all others."""
         self._aside -= 1
         self.queue.appendleft(message)
+
+    @property
+    def aside(self) -> int:
+        """How many messages wait elsewhere."""
+        return self._aside
 
     @property
     def used(self) -> int:

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from trio.lowlevel import disable_ki_protection
 
+from .._base import fits
 from ._request import Request
 from ._server import Server
 
@@ -88,20 +89,9 @@ def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
             return False
         is_ours = is_ours and code.co_filename.startswith(_ROOM)
         trace = trace.tb_next
-    return is_ours or not _fits(method, server, request)
-
-
-def _fits(method: object, server: object, request: Request) -> bool:
-    """Return whether the arguments fit a method, which may be behind a decorator."""
-    if not callable(method):
-        return False
-    try:
-        inspect.signature(method).bind(server, *request.args, **request.kwargs)
-    except TypeError:
-        return False
-    except ValueError:  # it has no signature
-        return True
-    return True
+    return is_ours or not (
+        callable(method) and fits(method, server, *request.args, **request.kwargs)
+    )
 
 
 def sole_leaf(error: BaseException) -> BaseException:

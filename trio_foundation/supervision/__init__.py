@@ -43,9 +43,10 @@ from ._events import (
 )
 from ._exit import Exit
 from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
+from ._resident import Resident
 from ._rules._words import AutoShutdown, ChildState, ExitReason, Restart, Strategy
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
-from ._spec import ChildOptions, ChildSpec, Liveness, Resident, child
+from ._spec import ChildOptions, ChildSpec, Liveness, child
 from ._subtree import dynamic_subtree, subtree, supervise
 from ._supervisor import Supervisor
 

@@ -13,8 +13,9 @@ from ._engine import Engine
 from ._entry import Entry
 from ._exit import Exit
 from ._report import say
+from ._resident import Resident
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
-from ._spec import ChildSpec, Resident
+from ._spec import ChildSpec
 
 __all__ = ["Handle", "check_spec"]
 

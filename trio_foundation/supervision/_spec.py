@@ -12,7 +12,7 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, final, get_args
+from typing import Any, Literal, TypedDict, final, get_args
 
 import attrs
 
@@ -25,12 +25,10 @@ from .._base import (
     check_name,
     check_seconds,
 )
+from ._resident import Resident
 from ._rules._words import Restart
 
-if TYPE_CHECKING:  # a child has its spec
-    from ._child import Child
-
-__all__ = ["ChildOptions", "ChildSpec", "Liveness", "Resident", "child", "make_spec"]
+__all__ = ["ChildOptions", "ChildSpec", "Liveness", "child", "make_spec"]
 
 _RESTARTS = get_args(Restart)
 
@@ -70,49 +68,6 @@ class Liveness:
     def patience(self) -> float:
         """The longest silence, in seconds."""
         return self.every * self.misses
-
-
-class Resident(Protocol):
-    """What stays behind a child while its incarnations come and go.
-
-    The mailbox of a server is one: it takes messages before the first incarnation, between
-    two of them, and up to the end, and so has to know where the child stands at any moment.
-    Whoever builds such a thing gives it to the spec, ``attrs.evolve(spec, resident=it)``.
-
-    Example:
-        >>> import attrs, trio
-        >>> class Sign:
-        ...     def move_in(self, child):
-        ...         child.on_state(lambda state: print(child.name, "is", state))
-        ...     def status(self, child, shown):
-        ...         return shown
-        >>> async def main():
-        ...     spec = attrs.evolve(child(trio.sleep, 0, restart="transient"), resident=Sign())
-        ...     async with open_supervisor([spec]) as sup:
-        ...         await sup.children["sleep"].wait_exit()
-        >>> trio.run(main)
-        sleep is running
-        sleep is stopped
-    """
-
-    def move_in(self, child: Child[Any]) -> None:
-        """Take note that a supervisor has taken the spec, as *child*.
-
-        It is called at once, before anything is started: when the supervisor is opened, or
-        the spec is handed to it later.
-
-        Raises:
-            ValueError: If it cannot serve this child, for example because it serves another;
-                whoever handed over the spec gets it.
-        """
-
-    def status(self, child: Child[Any], shown: object) -> object:
-        """Return what a snapshot tells of a child at this moment.
-
-        Args:
-            child: The child, which it may not serve any more.
-            shown: What the child has put into `Child.status` itself.
-        """
 
 
 class ChildOptions(TypedDict, total=False):

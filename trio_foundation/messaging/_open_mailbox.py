@@ -1,0 +1,124 @@
+"""How a mailbox is opened: messages from many senders to one receiver, with a cap.
+
+A queue without a cap is a slow crash: memory grows for as long as the receiver is slower
+than the senders. With one, somebody has to lose when the queue is full, and the overflow
+policy says who; nothing is lost without being counted, told and handed over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar, final, get_args
+
+from .._base import check_choice, check_count, check_name, fits, is_plain_function
+from ..telemetry import emit, wanted
+from ._events import MessageDropped
+from ._log import log_error
+from ._mailbox import Address, Mailbox
+from ._rules import Overflow, UndeliveredReason
+from ._store import Store
+
+__all__ = ["check_capacity", "open_mailbox"]
+
+T = TypeVar("T")
+
+
+@final
+class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as a function
+    """Open a mailbox: an address to send to, and the mailbox to receive from.
+
+    It is used like `trio.open_memory_channel`, with the type of its messages if you like:
+    ``orders, mailbox = open_mailbox[Order](100)``.
+
+    Args:
+        capacity: How many messages may wait in it, at least 1. There is no default, since
+            only you can say; and no infinity, since a queue without a cap is a slow crash.
+        overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
+            ``drop_newest``; see `Overflow`.
+        name: What it is called, in errors and events.
+        on_undelivered: A plain function that is called with each message that is dropped,
+            and why: ``"overflow"`` or ``"closed"``. What it raises is logged and ignored.
+
+    Raises:
+        TypeError: If *capacity* is no whole number, or *on_undelivered* no plain function.
+        ValueError: If *capacity* is below 1, or *overflow* none of the policies.
+
+    Emits:
+        MessageDropped: For each message that is dropped.
+
+    Example:
+        >>> orders, mailbox = open_mailbox[int](1, overflow="drop_newest", on_undelivered=print)
+        >>> orders.send_nowait(1)
+        >>> orders.send_nowait(2)
+        2 overflow
+        >>> mailbox.statistics().dropped
+        1
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        capacity: int,
+        *,
+        overflow: Overflow = "block",
+        name: str = "mailbox",
+        on_undelivered: Callable[[T, UndeliveredReason], object] | None = None,
+    ) -> open_mailbox[T]:
+        check_capacity(capacity, "write open_mailbox(100) for at most 100 messages")
+        check_choice("overflow", overflow, get_args(Overflow))
+        check_name("name", name)
+        _check_hook(on_undelivered)
+
+        def drop(message: T, why: UndeliveredReason) -> None:
+            _drop(name, on_undelivered, message, why)
+
+        store: Store[T] = Store(name, capacity, overflow, drop)
+        return super().__new__(cls, (Address(store), Mailbox(store)))
+
+
+def check_capacity(capacity: object, advice: str) -> None:
+    """Refuse what is no cap, and say how one is written.
+
+    Raises:
+        ValueError: If it is infinite.
+    """
+    if capacity == math.inf:
+        raise ValueError(
+            f"capacity must be a whole number, not {capacity!r}: a queue without a cap is a slow "
+            f"crash; {advice}"
+        )
+    check_count("capacity", capacity, least=1)
+
+
+def _check_hook(on_undelivered: object) -> None:
+    if on_undelivered is not None and not is_plain_function(on_undelivered):
+        raise TypeError(
+            "on_undelivered takes a plain function of the message and the reason, which is "
+            f"called at once, but got {on_undelivered!r}: to do more, let it put the message into "
+            "another mailbox"
+        )
+    if callable(on_undelivered) and not fits(on_undelivered, None, None):
+        raise TypeError(
+            f"on_undelivered is called with the message and the reason, and {on_undelivered!r} does "
+            "not take two arguments"
+        )
+
+
+def _drop(
+    mailbox: str,
+    on_undelivered: Callable[[T, UndeliveredReason], object] | None,
+    message: T,
+    why: UndeliveredReason,
+) -> None:
+    try:
+        if wanted(MessageDropped):
+            emit(MessageDropped(mailbox=mailbox, message=message, why=why))
+    finally:
+        if on_undelivered is not None:
+            try:
+                on_undelivered(message, why)
+            except Exception:  # noqa: BLE001  it is not the sender's business
+                told = "on_undelivered of mailbox %r raised, and is ignored: %r"
+                log_error(told, mailbox, on_undelivered)

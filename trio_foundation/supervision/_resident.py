@@ -1,0 +1,53 @@
+"""What stays behind a child while its incarnations come and go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # a child has its spec, and that its resident
+    from ._child import Child
+
+__all__ = ["Resident"]
+
+
+class Resident(Protocol):
+    """What stays behind a child while its incarnations come and go.
+
+    The mailbox of a server is one: it takes messages before the first incarnation, between
+    two of them, and up to the end, and so has to know where the child stands at any moment.
+    Whoever builds such a thing gives it to the spec, ``attrs.evolve(spec, resident=it)``.
+
+    Example:
+        >>> import attrs, trio
+        >>> class Sign:
+        ...     def move_in(self, child):
+        ...         child.on_state(lambda state: print(child.name, "is", state))
+        ...     def status(self, child, shown):
+        ...         return shown
+        >>> async def main():
+        ...     spec = attrs.evolve(child(trio.sleep, 0, restart="transient"), resident=Sign())
+        ...     async with open_supervisor([spec]) as sup:
+        ...         await sup.children["sleep"].wait_exit()
+        >>> trio.run(main)
+        sleep is running
+        sleep is stopped
+    """
+
+    def move_in(self, child: Child[Any]) -> None:
+        """Take note that a supervisor has taken the spec, as *child*.
+
+        It is called at once, before anything is started: when the supervisor is opened, or
+        the spec is handed to it later.
+
+        Raises:
+            ValueError: If it cannot serve this child, for example because it serves another;
+                whoever handed over the spec gets it.
+        """
+
+    def status(self, child: Child[Any], shown: object) -> object:
+        """Return what a snapshot tells of a child at this moment.
+
+        Args:
+            child: The child, which it may not serve any more.
+            shown: What the child has put into `Child.status` itself.
+        """
