@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +19,17 @@ from trio_foundation.messaging import (
     CallFinished,
     Server,
     ServerGone,
+    _users_code,
     open_mailbox,
     serve,
 )
-from trio_foundation.supervision import Child, Exit, child, open_supervisor
+from trio_foundation.supervision import (
+    Child,
+    Exit,
+    child,
+    open_dynamic_supervisor,
+    open_supervisor,
+)
 from trio_foundation.telemetry import subscribe
 
 from ._servers import Asked, Worker, attempt, worker
@@ -219,3 +228,86 @@ async def test_who_waits_while_a_stop_becomes_one_for_good_is_answered(
                 await wait_all_tasks_blocked()
                 sup.shutdown()
     assert [(one.answer, one.at) for one in asked] == [(1, 1.0), (1, 2.0)]
+
+
+def test_teardown_runs_also_when_a_listener_interrupts_a_crash() -> None:
+    ends: list[str] = []
+
+    class Careful(Worker):
+        async def teardown(self, exit: Exit) -> None:
+            ends.append(exit.reason)
+
+    def listen(event: CallFinished) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        spec, ref = serve(Careful, capacity=1)
+        async with open_supervisor([spec]):
+            with subscribe(listen, CallFinished):
+                assert isinstance(await attempt(ref, Worker.crash), CallFailed)
+                await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert ends == ["crashed"]
+
+
+async def test_an_interrupt_just_before_teardown_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[str] = []
+    begun = _users_code._run_begun  # pyright: ignore[reportPrivateUsage]
+
+    async def interrupted_first(work: Any) -> None:
+        runs.append("begin")
+        if len(runs) == 1:
+            raise KeyboardInterrupt
+        await begun(work)
+
+    async def teardown() -> None:
+        runs.append("teardown")
+
+    monkeypatch.setattr(_users_code, "_run_begun", interrupted_first)
+    with pytest.raises(KeyboardInterrupt):
+        await _users_code.run_for_certain(teardown)
+    assert runs == ["begin", "begin", "teardown"]
+
+
+async def test_a_stop_during_setup_cancels_it_at_once_also_of_a_server_that_drains(
+    autojump_clock: MockClock,
+) -> None:
+    class Slow(Server):
+        async def setup(self) -> None:
+            await trio.sleep(1_000)
+
+    spec, _ = serve(Slow, capacity=1, drain=True, grace=50)
+    async with open_dynamic_supervisor() as sup, trio.open_nursery() as nursery:
+
+        async def start() -> None:
+            with pytest.raises(Exception, match="Slow"):
+                await sup.start_child(spec)
+
+        nursery.start_soon(start)
+        await trio.sleep(1)
+        await sup.stop_child("Slow")
+        assert trio.current_time() == 1
+
+
+async def test_a_task_that_has_called_is_not_kept_by_those_that_its_call_has_started() -> None:
+    class Spawner(Server):
+        async def spawn(self, left: int) -> None:
+            nursery.start_soon(be_caller, left)
+
+    async def be_caller(left: int) -> None:
+        tasks.append(weakref.ref(trio.lowlevel.current_task()))
+        if left:
+            await ref.call(Spawner.spawn, left - 1)
+
+    tasks: list[weakref.ref[trio.lowlevel.Task]] = []
+    spec, ref = serve(Spawner, capacity=1)
+    async with open_supervisor([spec]), trio.open_nursery() as nursery:
+        nursery.start_soon(be_caller, 100)
+        while len(tasks) < 101:
+            await wait_all_tasks_blocked()
+        gc.collect()
+        assert sum(task() is not None for task in tasks) < 5

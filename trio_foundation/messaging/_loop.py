@@ -143,7 +143,6 @@ class Loop(Generic[S]):
         server = self.server
         if server is None or type(server).teardown is Server.teardown:
             return
-        self.box.takes_own = False
         exit = self.child.exit_by(error)
         self._take_in_hand(Own("teardown", (), NO_KWARGS, 0.0))
         try:
