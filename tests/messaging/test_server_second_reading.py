@@ -252,7 +252,7 @@ def test_teardown_runs_also_when_a_listener_interrupts_a_crash() -> None:
     assert ends == ["crashed"]
 
 
-async def test_an_interrupt_just_before_teardown_comes_after_it(
+def test_an_interrupt_just_before_teardown_comes_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs: list[str] = []
@@ -264,12 +264,17 @@ async def test_an_interrupt_just_before_teardown_comes_after_it(
             raise KeyboardInterrupt
         await begun(work)
 
-    async def teardown() -> None:
-        runs.append("teardown")
+    class Careful(Worker):
+        async def teardown(self, exit: Exit) -> None:
+            runs.append("teardown")
+
+    async def main() -> None:
+        async with open_supervisor([serve(Careful, capacity=1).spec]):
+            await wait_all_tasks_blocked()
 
     monkeypatch.setattr(_users_code, "_run_begun", interrupted_first)
     with pytest.raises(KeyboardInterrupt):
-        await _users_code.run_for_certain(teardown)
+        trio.run(main)
     assert runs == ["begin", "begin", "teardown"]
 
 
