@@ -1,0 +1,323 @@
+"""Whether to try again, and when.
+
+A try that failed is worth another one only if its error may pass, if there is time left for
+it, and if not everybody else tries again as well: a service that is down is kept down by the
+retries of those who wait for it. And the next try must not be at once, nor all at one moment.
+
+This module decides all that from numbers, and waits for nobody.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeAlias, cast, final
+
+import attrs
+
+from ..._base import Backoff, check_count, check_number, check_seconds, is_plain_function
+from ._leaves import leaves_of
+
+__all__ = [
+    "Again",
+    "Errors",
+    "GiveUp",
+    "Ledger",
+    "RetryBudget",
+    "check_errors",
+    "decide",
+    "delay_before",
+    "matches",
+    "note_attempts",
+    "note_of",
+]
+
+Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+"""Which errors are meant: a class, some classes, or a function that is asked about each.
+
+A group of errors is meant only if each error in it is."""
+
+# How finely a budget divides its window. It frees a retry up to one part later than it might.
+_PARTS = 10
+
+
+@final
+@attrs.frozen
+class Again:
+    """It is tried again."""
+
+    delay: float
+    """After how many seconds."""
+
+
+@final
+@attrs.frozen
+class GiveUp:
+    """It is not tried again."""
+
+    why: str
+    """What the note says of it; empty if all attempts are spent, since numbers say that."""
+
+
+@final
+@attrs.frozen(kw_only=True, eq=False)
+class RetryBudget:
+    """How many retries a whole program may make of a service, however many callers there are.
+
+    When a service is down, three attempts a call are three times the load that was too much
+    for it. Callers that share a budget may retry *floor* times in any *per* seconds, and
+    beyond that once for every ``1 / ratio`` calls; then their calls fail at their first error,
+    as if nobody retried.
+
+    It is the same object that they share, given to each call: ``retry(fetch, budget=budget)``.
+    Each Trio run that uses it counts for itself.
+
+    Raises:
+        TypeError: If an argument is no number.
+        ValueError: If one of them is out of its range.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.resilience import retry
+        >>> async def fetch():
+        ...     print("fetching")
+        ...     raise OSError("no route")
+        >>> async def main():
+        ...     budget = RetryBudget(ratio=0.0, floor=1, per=60.0)
+        ...     for _ in range(2):
+        ...         try:
+        ...             await retry(fetch, budget=budget)
+        ...         except OSError as error:
+        ...             print(error.__notes__)
+        >>> trio.run(main)
+        fetching
+        fetching
+        ['attempt 2 of 3; the retry budget is spent']
+        fetching
+        ['attempt 1 of 3; the retry budget is spent']
+    """
+
+    ratio: float = 0.1
+    """How many retries each call adds to the budget, from 0 to 1: with 0.1, ten calls add one."""
+
+    floor: int = 10
+    """How many retries there are without any calls, so that the first calls of a program, and
+    rare ones, may be tried again."""
+
+    per: float = 60.0
+    """How long calls and retries count, in seconds."""
+
+    def __attrs_post_init__(self) -> None:
+        check_number("ratio", self.ratio, least=0, most=1)
+        check_count("floor", self.floor)
+        check_seconds("per", self.per, above_zero=True, finite=True)
+
+
+@final
+class Ledger:
+    """What has been made of a retry budget.
+
+    Args:
+        budget: How many retries there may be.
+
+    Example:
+        >>> ledger = Ledger(RetryBudget(ratio=0.5, floor=1, per=60.0))
+        >>> for _ in range(4):
+        ...     ledger.note_call(now=0.0)
+        >>> [ledger.admit(now=1.0) for _ in range(4)]  # the floor, and a half of four calls
+        [True, True, True, False]
+        >>> ledger.admit(now=70.0)  # what is long ago is forgotten
+        True
+    """
+
+    __slots__ = ("_budget", "_calls", "_part", "_retries")
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+        self._part = 0
+        self._calls = [0] * (_PARTS + 1)  # those of the newest part first
+        self._retries = [0] * (_PARTS + 1)
+
+    def note_call(self, now: float) -> None:
+        """Count a call, when its first attempt is made.
+
+        Args:
+            now: The time, in seconds by a clock that does not run backwards.
+        """
+        self._move(now)
+        self._calls[0] += 1
+
+    def admit(self, now: float) -> bool:
+        """Count a retry, if the budget leaves room for it.
+
+        A retry that is refused does not count, because it does not happen.
+
+        Args:
+            now: The time, in seconds.
+
+        Returns:
+            Whether it may be made.
+        """
+        self._move(now)
+        # The oldest part lies across the edge of the window. Its retries count, its calls do
+        # not, so that what is promised holds to the moment.
+        most = self._budget.floor + self._budget.ratio * sum(self._calls[:_PARTS])
+        if sum(self._retries) + 1 > most:
+            return False
+        self._retries[0] += 1
+        return True
+
+    def take_back(self, then: float) -> None:
+        """Count a retry no more that was admitted, and is not made after all.
+
+        Args:
+            then: When it was admitted, in seconds.
+        """
+        age = self._part - self._part_at(then)
+        if age <= _PARTS:  # else it is forgotten already
+            self._retries[age] -= 1
+
+    def _part_at(self, now: float) -> int:
+        return math.floor(now / (self._budget.per / _PARTS))
+
+    def _move(self, now: float) -> None:
+        """Forget what is long ago."""
+        part = self._part_at(now)
+        passed = min(part - self._part, _PARTS + 1)
+        if passed:
+            self._part = part
+            self._calls = [*[0] * passed, *self._calls[:-passed]]
+            self._retries = [*[0] * passed, *self._retries[:-passed]]
+
+
+def decide(
+    *, attempt: int, attempts: float, delay: float, now: float, until: float
+) -> Again | GiveUp:
+    """Decide whether to try again after a try that failed.
+
+    Nobody should sleep towards a deadline: what would begin when time is up is not worth
+    waiting for, and whoever waits would rather hear of the error now.
+
+    Args:
+        attempt: How many tries were made.
+        attempts: How many may be made.
+        delay: How long to wait before the next one, in seconds.
+        now: The time now.
+        until: When there is no more time.
+
+    Returns:
+        What to do.
+    """
+    if attempt >= attempts:
+        return GiveUp("")
+    if now + delay >= until:
+        return GiveUp("there is no time for another")
+    return Again(delay)
+
+
+def delay_before(
+    attempt: int, backoff: Backoff, retry_after: float, rng: random.Random | None
+) -> float:
+    """Return how long to wait before a try, in seconds.
+
+    Args:
+        attempt: How many tries were made.
+        backoff: What grows from try to try.
+        retry_after: How long the error asks to be left alone, in seconds. It is heard, up to
+            the longest delay of *backoff*.
+        rng: Where the spread comes from.
+    """
+    return max(backoff.delay(attempt - 1, rng), min(retry_after, float(backoff.maximum)))
+
+
+def matches(
+    error: Exception, errors: Errors, *, never: tuple[type[BaseException], ...] = ()
+) -> bool:
+    """Return whether an error is one of those that are meant.
+
+    Args:
+        error: The error; a group is meant only if each error in it is.
+        errors: Those that are meant.
+        never: Classes of errors that are never meant.
+    """
+    for leaf in leaves_of(error):
+        if isinstance(leaf, never) or not isinstance(leaf, Exception):
+            return False
+        is_meant = (
+            isinstance(leaf, errors) if isinstance(errors, (type, tuple)) else bool(errors(leaf))
+        )
+        if not is_meant:
+            return False
+    return True
+
+
+def check_errors(name: str, errors: object) -> None:
+    """Refuse what does not say which errors are meant.
+
+    Args:
+        name: The argument's name, for the message.
+        errors: A class of errors, a tuple of them, or a plain function.
+
+    Raises:
+        TypeError: If it is something else, a class of what is no mere error, or one of groups.
+
+    Example:
+        >>> check_errors("retry_on", (OSError, TimeoutError))
+        >>> check_errors("retry_on", KeyboardInterrupt)
+        Traceback (most recent call last):
+        TypeError: retry_on takes subclasses of Exception, not KeyboardInterrupt: what is no \
+Exception, such as trio.Cancelled, has to go on up
+    """
+    if errors is Exception or (not isinstance(errors, (type, tuple)) and is_plain_function(errors)):
+        return
+    classes = cast("tuple[object, ...]", errors if isinstance(errors, tuple) else (errors,))
+    for one in classes:
+        if not isinstance(one, type) or not issubclass(one, BaseException):
+            raise TypeError(
+                f"{name} must be a subclass of Exception, a tuple of them, or a plain function of "
+                f"the error, not {errors!r}"
+            )
+        if issubclass(one, BaseExceptionGroup):
+            raise TypeError(
+                f"{name} is about the errors in a group, so it takes no {one.__name__}: name the "
+                "classes of the errors that may be in it"
+            )
+        if not issubclass(one, Exception):
+            raise TypeError(
+                f"{name} takes subclasses of Exception, not {one.__name__}: what is no "
+                "Exception, such as trio.Cancelled, has to go on up"
+            )
+
+
+def note_of(name: str | None, attempt: int, attempts: float, why: str) -> str:
+    """Return the note on an error that says how often it was tried.
+
+    Example:
+        >>> note_of(None, 3, 3, "")
+        'attempt 3 of 3'
+        >>> note_of("prices", 2, 3, "there is no time for another")
+        'prices: attempt 2 of 3; there is no time for another'
+    """
+    limit = "" if attempts == math.inf else f" of {attempts}"
+    reason = f"; {why}" if why else ""
+    return f"{_subject(name)}attempt {attempt}{limit}{reason}"
+
+
+def note_attempts(error: BaseException, name: str | None, note: str) -> None:
+    """Put a note on an error, in the place of an earlier one by the same name.
+
+    There is one if it is the same object each time. An error may refuse to be changed, and
+    then goes without.
+    """
+    earlier = re.compile(f"{re.escape(_subject(name))}attempt \\d+( of \\d+)?(; .*)?")
+    with suppress(Exception):
+        notes: list[Any] = getattr(error, "__notes__", [])
+        kept = [one for one in notes if not (isinstance(one, str) and earlier.fullmatch(one))]
+        error.__notes__ = [*kept, note]
+
+
+def _subject(name: str | None) -> str:
+    return "" if name is None else f"{name}: "
