@@ -1,0 +1,31 @@
+"""A call under way, as its breaker knows it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import trio
+
+__all__ = ["Flight"]
+
+
+class Flight:
+    """A call that was let through, and has not ended."""
+
+    __slots__ = ("admitted_at", "ended_by", "generation", "is_over", "is_probe", "is_slow", "scope")
+
+    admitted_at: float
+    """When it was let through, in seconds."""
+    generation: int
+    """The number of the state that let it through."""
+
+    def __init__(self) -> None:
+        self.scope: trio.CancelScope | None = None
+        """What ends it, if anything can."""
+        self.is_probe = False
+        """Whether it is there to try."""
+        self.is_slow = False
+        """Whether it has been counted as a failure already."""
+        self.is_over = False
+        self.ended_by: Literal["breaker"] | None = None
+        """Whether the breaker ends it, because it has tripped."""

@@ -1,0 +1,43 @@
+"""How things are called, and written, in errors and events."""
+
+from __future__ import annotations
+
+import functools
+
+__all__ = ["name_of", "seconds_in_words", "written"]
+
+
+def name_of(function: object) -> str:
+    """Return the name of a function, also if its arguments are bound.
+
+    Example:
+        >>> name_of(functools.partial(print, 1))
+        'print'
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: object = getattr(function, "__name__", None)
+    return name if isinstance(name, str) and name else type(function).__name__
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return a length of time for people: three digits of it, and at least its whole seconds.
+
+    Example:
+        >>> seconds_in_words(0.12345), seconds_in_words(86400.4), seconds_in_words(1e-7)
+        ('0.123 s', '86400 s', '1e-07 s')
+    """
+    return f"{seconds:.0f} s" if seconds >= 1000 else f"{seconds:.3g} s"
+
+
+def written(error: BaseException) -> str:
+    """Return an error as Python writes it; only its class if it cannot be written.
+
+    Example:
+        >>> written(OSError("no route"))
+        "OSError('no route')"
+    """
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001  whoever reports an error must not lose it by that
+        return f"<{type(error).__name__}>"
