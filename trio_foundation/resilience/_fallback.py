@@ -1,0 +1,163 @@
+"""The second best answer.
+
+A price of an hour ago may be better than none. But what is cancelled wants no answer at all,
+so a cancellation is no reason to give the second best.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, TypeVarTuple, cast, final, overload
+
+import trio
+
+from .._base import check_async_fn
+from ._names import name_of
+from ._rules._retrying import Errors, check_errors, matches
+
+__all__ = ["Fallback", "fallback"]
+
+A = TypeVarTuple("A")
+R = TypeVar("R")
+F = TypeVar("F")
+
+
+@overload
+async def fallback(
+    async_fn: Callable[[*A], Awaitable[R]],
+    *args: *A,
+    otherwise: Callable[[*A], Awaitable[F]],
+    on: Errors = Exception,
+) -> R | F: ...
+@overload
+async def fallback(
+    async_fn: Callable[[*A], Awaitable[R]], *args: *A, otherwise: F, on: Errors = Exception
+) -> R | F: ...
+async def fallback(
+    async_fn: Callable[[*A], Awaitable[Any]], *args: *A, otherwise: Any, on: Errors = Exception
+) -> Any:
+    """Call an async function, and if it fails answer with something else.
+
+    If the second function fails too, its error comes out, and tells of the first one in its
+    ``__context__``.
+
+    Args:
+        async_fn: The function.
+        *args: Its positional arguments.
+        otherwise: Another async function, which is called with the same arguments; or, if it
+            cannot be called, the answer itself.
+        on: Which errors are answered: a class, some classes, or a function that is asked about
+            each error. A group is answered only if each error in it is. Cancellation never is.
+
+    Returns:
+        What the first function returned, or the second best.
+
+    Raises:
+        TypeError: If *async_fn* or *otherwise* cannot be an async function, or *on* does not
+            say which errors.
+
+    Cancellation:
+        Goes into the function that runs, and never calls the other one. It is a checkpoint
+        if it answers with a value, and else only as far as the functions are.
+
+    Example:
+        >>> import trio
+        >>> async def ask(item):
+        ...     raise ConnectionError("no route")
+        >>> async def remember(item):
+        ...     return f"yesterday's price of {item}"
+        >>> async def main():
+        ...     print(await fallback(ask, "apples", otherwise=remember, on=OSError))
+        ...     print(await fallback(ask, "apples", otherwise=None))
+        >>> trio.run(main)
+        yesterday's price of apples
+        None
+    """
+    check_async_fn("fallback", async_fn, args)
+    _check_otherwise(otherwise)
+    check_errors("on", on)
+    try:
+        return await async_fn(*args)
+    except Exception as error:
+        if not matches(error, on, never=(trio.TrioInternalError,)):
+            raise
+        if not callable(otherwise):
+            await trio.lowlevel.checkpoint()  # noqa: ASYNC120
+            return otherwise
+        # Here, and not after the block, so that an error of the other one tells of this one.
+        return await _awaitable(otherwise, args)  # noqa: ASYNC120
+
+
+@final
+class Fallback:
+    """A second best answer, to be used again and again: a step of a `Pipeline`.
+
+    Args:
+        otherwise: An async function, which is called with the same arguments as the one that
+            failed; or, if it cannot be called, the answer itself. For type checkers it answers
+            with the same type.
+        on: Which errors are answered: a class, some classes, or a function that is asked about
+            each error.
+
+    Raises:
+        TypeError: If *otherwise* cannot be an async function, or *on* does not say which errors.
+
+    Example:
+        >>> import trio
+        >>> async def ask(item):
+        ...     raise ConnectionError("no route")
+        >>> async def main():
+        ...     print(await Fallback("unknown").call(ask, "apples"))
+        >>> trio.run(main)
+        unknown
+    """
+
+    __slots__ = ("_on", "_otherwise")
+
+    def __init__(self, otherwise: object, *, on: Errors = Exception) -> None:
+        _check_otherwise(otherwise)
+        check_errors("on", on)
+        self._otherwise = otherwise
+        self._on: Errors = on
+
+    def __repr__(self) -> str:
+        return f"Fallback({self._otherwise!r})"
+
+    async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
+        """Call an async function, and if it fails answer with something else.
+
+        Args:
+            async_fn: The function.
+            *args: Its positional arguments, and those of the other one.
+
+        Returns:
+            What the function returned, or the second best.
+
+        Cancellation:
+            Goes into the function that runs, and never calls the other one. It is a checkpoint
+            if it answers with a value, and else only as far as the functions are.
+        """
+        return cast("R", await fallback(async_fn, *args, otherwise=self._otherwise, on=self._on))
+
+
+def _check_otherwise(otherwise: object) -> None:
+    if inspect.iscoroutine(otherwise):
+        name = otherwise.__name__
+        otherwise.close()  # or Python would warn that it was never awaited
+        raise TypeError(
+            f"otherwise takes an async function, but got a coroutine: write otherwise={name}, and "
+            "it is called with the arguments of the function that failed"
+        )
+    if inspect.isasyncgenfunction(otherwise):
+        check_async_fn("otherwise", otherwise)
+
+
+def _awaitable(otherwise: Callable[..., object], args: tuple[object, ...]) -> Awaitable[object]:
+    answer: object = otherwise(*args)
+    if inspect.isawaitable(answer):
+        return answer
+    raise TypeError(
+        f"otherwise takes an async function or a value that cannot be called, but "
+        f"{name_of(otherwise)} returned {answer!r} at once: make it `async def`"
+    )

@@ -1,0 +1,308 @@
+"""Trying again.
+
+Other libraries do this well, stamina and tenacity among them. What they cannot know is Trio: that
+a deadline further out makes a sleep towards it pointless, that a cancellation is no failure
+also where a group holds it, that a group of errors is worth another try only if each of them
+is, and which clock a test winds on. So this is our own; and it is small, since what is decided
+is in `_rules`.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypedDict, TypeVar, TypeVarTuple, Unpack, final, overload
+
+from .._base import (
+    Backoff,
+    check_async_fn,
+    check_count,
+    check_name,
+    check_seconds,
+    is_plain_function,
+)
+from ._attempts import Attempts, Policy
+from ._rules._retrying import Errors, RetryBudget, check_errors
+
+__all__ = ["Retry", "RetryOptions", "retry", "retrying"]
+
+A = TypeVarTuple("A")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_BACKOFF = Backoff()
+
+
+class RetryOptions(TypedDict, total=False):
+    """The keyword arguments of `retry`, as `retrying` and `Retry` take them too.
+
+    Example:
+        >>> options: RetryOptions = {"attempts": 5, "retry_on": OSError}
+        >>> Retry(**options)
+        Retry(attempts=5)
+    """
+
+    attempts: int | float
+    """How often it is tried, the first time included; `math.inf` sets no limit. By default 3."""
+
+    backoff: Backoff
+    """How long to wait between two tries."""
+
+    retry_on: Errors
+    """Which errors are worth another try: a class, some classes, or a function that is asked
+    about each error. By default every `Exception`."""
+
+    retry_result: Callable[[Any], bool] | None
+    """A function that is asked whether a result is not good enough."""
+
+    attempt_timeout: float | None
+    """How long one try may take, in seconds."""
+
+    total: float | None
+    """After how many seconds no more tries begin."""
+
+    budget: RetryBudget | None
+    """How many retries all who share it may make."""
+
+    name: str | None
+    """What it is called, in notes and events."""
+
+    rng: random.Random | None
+    """Where the spread of the delays comes from."""
+
+
+async def retry(  # noqa: PLR0913  all but two are named
+    async_fn: Callable[[*A], Awaitable[R]],
+    *args: *A,
+    attempts: int | float = 3,
+    backoff: Backoff = _BACKOFF,
+    retry_on: Errors = Exception,
+    retry_result: Callable[[R], bool] | None = None,
+    attempt_timeout: float | None = None,
+    total: float | None = None,
+    budget: RetryBudget | None = None,
+    name: str | None = None,
+    rng: random.Random | None = None,
+) -> R:
+    """Call an async function, and if it fails call it again.
+
+    Only call again what may safely be called twice: a try that failed may have done all its
+    work but the answer.
+
+    Nobody sleeps towards a deadline: if the next try would begin when *total* is over, or at
+    the deadline of a cancel scope around the caller, the error comes out now. If an error has
+    a number ``retry_after``, as `RateLimited` and `BreakerOpen` have, the next try waits at
+    least as many seconds, but no longer than the *maximum* of *backoff*.
+
+    The error of the last try comes out as itself, with a note such as ``attempt 3 of 3``. An
+    error of a function that is asked, *retry_on* or *retry_result*, comes out at once.
+
+    Args:
+        async_fn: The function.
+        *args: Its positional arguments; bind keyword arguments with `functools.partial`.
+        attempts: How often it is tried, the first time included; with `math.inf`, until
+            something else ends it.
+        backoff: How long to wait between two tries.
+        retry_on: Which errors are worth another try: a class, some classes, or a function that
+            is asked about each error. A group is worth it only if each error in it is.
+        retry_result: A function that is asked whether a result is not good enough. When there
+            are no more tries, the last result is returned as it is.
+        attempt_timeout: How long one try may take, in seconds. One that takes longer is
+            cancelled, has failed with `TimedOut`, and is tried again whatever *retry_on* says.
+        total: After how many seconds no more tries begin. One that runs then may end; to end
+            it too, use `timeout` around all.
+        budget: How many retries all who share it may make.
+        name: What it is called, in notes and events; by default after the function in events,
+            and in notes not at all.
+        rng: Where the spread of the delays comes from; a seeded one gives the same again.
+
+    Returns:
+        What the function returned.
+
+    Raises:
+        TimedOut: If the last try took longer than *attempt_timeout*.
+        TypeError: If *async_fn* cannot be an async function, or an option is of no use.
+        ValueError: If a number is out of its range.
+
+    Cancellation:
+        Goes into the function, or ends the wait. It is never a reason to try again, alone or
+        in a group. It is a checkpoint if it waits, and else only as far as the function is.
+
+    Emits:
+        RetryScheduled: When a try has failed and there will be another one.
+
+    Example:
+        >>> import trio
+        >>> answers = iter([ConnectionError("refused"), "hello"])
+        >>> async def fetch():
+        ...     answer = next(answers)
+        ...     if isinstance(answer, Exception):
+        ...         raise answer
+        ...     return answer
+        >>> async def main():
+        ...     print(await retry(fetch, attempts=3, retry_on=OSError, total=10.0))
+        >>> trio.run(main)
+        hello
+    """
+    check_async_fn("retry", async_fn, args)
+    policy = Retry(
+        attempts=attempts,
+        backoff=backoff,
+        retry_on=retry_on,
+        retry_result=retry_result,
+        attempt_timeout=attempt_timeout,
+        total=total,
+        budget=budget,
+        name=name,
+        rng=rng,
+    )
+    return await policy.call(async_fn, *args)
+
+
+@overload
+def retrying(
+    async_fn: Callable[P, Awaitable[R]], /, **options: Unpack[RetryOptions]
+) -> Callable[P, Coroutine[Any, Any, R]]: ...
+@overload
+def retrying(
+    **options: Unpack[RetryOptions],
+) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
+def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: Any) -> Any:
+    """Make an async function try again when it fails, wherever it is called.
+
+    Args:
+        async_fn: The function; or none, if options are given: ``@retrying(attempts=5)``.
+        **options: Those of `retry`; see `RetryOptions`.
+
+    Returns:
+        The function that tries again, of the same type; or what to decorate it with.
+
+    Raises:
+        TypeError: If *async_fn* cannot be an async function, or an option is of no use.
+        ValueError: If a number is out of its range.
+
+    Cancellation:
+        As in `retry`.
+
+    Example:
+        >>> import trio
+        >>> answers = iter([ConnectionError("refused"), "hello"])
+        >>> @retrying(attempts=3, retry_on=OSError)
+        ... async def fetch(url):
+        ...     answer = next(answers)
+        ...     if isinstance(answer, Exception):
+        ...         raise answer
+        ...     return answer
+        >>> async def main():
+        ...     print(await fetch("tcp://prices"))
+        >>> trio.run(main)
+        hello
+    """
+    policy = Retry(**options)
+
+    def decorate(async_fn: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        check_async_fn("retrying", async_fn)
+
+        @functools.wraps(async_fn)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return await policy.call(functools.partial(async_fn, *args, **kwargs))
+
+        return call
+
+    return decorate if async_fn is None else decorate(async_fn)
+
+
+@final
+class Retry:
+    """What to do when a try fails, to be used again and again: a step of a `Pipeline`.
+
+    Args:
+        attempts: How often it is tried, the first time included.
+        backoff: How long to wait between two tries.
+        retry_on: Which errors are worth another try.
+        retry_result: A function that is asked whether a result is not good enough.
+        attempt_timeout: How long one try may take, in seconds.
+        total: After how many seconds no more tries begin.
+        budget: How many retries all who share it may make.
+        name: What it is called, in notes and events.
+        rng: Where the spread of the delays comes from.
+
+    Raises:
+        TypeError: If an option is of no use.
+        ValueError: If a number is out of its range.
+
+    Example:
+        >>> import trio
+        >>> patient = Retry(attempts=10, total=60.0)
+        >>> async def fetch(item):
+        ...     return f"price of {item}"
+        >>> async def main():
+        ...     print(await patient.call(fetch, "apples"))
+        >>> trio.run(main)
+        price of apples
+    """
+
+    __slots__ = ("_policy",)
+
+    def __init__(  # noqa: PLR0913  the options of `retry`
+        self,
+        *,
+        attempts: int | float = 3,
+        backoff: Backoff = _BACKOFF,
+        retry_on: Errors = Exception,
+        retry_result: Callable[[Any], bool] | None = None,
+        attempt_timeout: float | None = None,
+        total: float | None = None,
+        budget: RetryBudget | None = None,
+        name: str | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        check_count("attempts", attempts, least=1, allow_inf=True)
+        if not isinstance(backoff, Backoff):
+            raise TypeError(f"backoff must be a Backoff, not {backoff!r}: write Backoff(initial=1)")
+        check_errors("retry_on", retry_on)
+        if retry_result is not None and not is_plain_function(retry_result):
+            raise TypeError(
+                f"retry_result must be a plain function of the result, not {retry_result!r}"
+            )
+        if attempt_timeout is not None:
+            check_seconds("attempt_timeout", attempt_timeout, above_zero=True)
+        if total is not None:
+            check_seconds("total", total)
+        if budget is not None and not isinstance(budget, RetryBudget):
+            raise TypeError(f"budget must be a RetryBudget, not {budget!r}")
+        if name is not None:
+            check_name("name", name)
+        if rng is not None and not isinstance(rng, random.Random):  # noqa: S311  no secrets
+            raise TypeError(f"rng must be a random.Random, not {rng!r}")
+        # By position, which takes half the time: `retry` does this for each call.
+        self._policy = Policy(
+            attempts, backoff, retry_on, retry_result, attempt_timeout, total, budget, name, rng
+        )
+
+    def __repr__(self) -> str:
+        return f"Retry(attempts={self._policy.attempts!r})"
+
+    async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
+        """Call an async function, and if it fails call it again, as `retry` does.
+
+        Args:
+            async_fn: The function.
+            *args: Its positional arguments.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            TimedOut: If the last try took longer than *attempt_timeout*.
+            TypeError: If *async_fn* cannot be an async function.
+
+        Cancellation:
+            Goes into the function, or ends the wait; as in `retry`.
+
+        Emits:
+            RetryScheduled: When a try has failed and there will be another one.
+        """
+        check_async_fn("call", async_fn, args)
+        return await Attempts(self._policy, async_fn, args).make()
