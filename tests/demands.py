@@ -22,7 +22,7 @@ __all__ = ["DEMANDS", "Package", "Public", "complaints_about_homes"]
 # adds the name here.
 TIMES = frozenset(
     {
-        "after", "deadline", "delay", "delivery_timeout", "ended_at", "every", "grace",
+        "after", "attempt_timeout", "deadline", "delay", "delivery_timeout", "ended_at", "every", "grace",
         "handled_for", "initial", "maximum", "now", "opened_at", "per", "probe_timeout", "queued_for",
         "ran_for", "ready_within", "reset_after", "reset_timeout", "retry_after", "running_for",
         "seconds", "since", "slow_after", "started_at", "timeout", "total", "trial_timeout",
@@ -33,8 +33,9 @@ TIMES = frozenset(
 # Floats that are no times.
 NUMBERS = frozenset(
     {
-        "a", "b", "buffer", "crash_rate", "factor", "failure_rate", "jitter", "max_children",
-        "max_restarts", "max_tasks", "rate", "window",
+        "a", "attempts", "b", "buffer", "crash_rate", "factor", "failure_rate", "jitter",
+        "max_breakers", "max_children", "max_restarts", "max_tasks", "max_waiting", "rate", "ratio",
+        "share", "window",
     }
 )  # fmt: skip
 

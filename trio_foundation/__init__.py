@@ -8,6 +8,10 @@ Each room of the library answers one question, and is imported by its name:
     Who is kept running? Supervisors, children, restarts, ordered stops.
 `trio_foundation.messaging`
     How do tasks talk? Mailboxes with a cap, servers that answer, acknowledged calls.
+`trio_foundation.resilience`
+    When should I not call? Circuit breakers, retries, limits.
+`trio_foundation.testing`
+    How do I test mine? Faults on demand.
 `trio_foundation.application`
     How does a program start and stop? Signals, an ordered stop, an exit code.
 

@@ -1,0 +1,49 @@
+"""Faults that only show when a breaker is open, which in tests it hardly ever is."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AbstractContextManager
+
+from .._base import check_number
+from ..resilience import CircuitBreaker
+
+__all__ = ["rejecting"]
+
+
+def rejecting(
+    breaker: CircuitBreaker, *, share: float, rng: random.Random
+) -> AbstractContextManager[None]:
+    """Let a breaker reject a share of its calls at random, until the block ends.
+
+    What was right only because the breaker is closed in every test is found this way. The
+    breaker's state does not change; a call that is rejected was not made.
+
+    Args:
+        breaker: The breaker.
+        share: Which share of the calls is rejected, from 0 to 1.
+        rng: What decides; with the same seed, the same calls are rejected.
+
+    Returns:
+        The block, for ``with``.
+
+    Raises:
+        ValueError: If *share* is below 0 or above 1.
+
+    Example:
+        >>> import random, trio
+        >>> from trio_foundation.resilience import BreakerOpen, CircuitBreaker
+        >>> async def main():
+        ...     breaker = CircuitBreaker("prices")
+        ...     with rejecting(breaker, share=0.5, rng=random.Random(1)):
+        ...         for _ in range(10):
+        ...             try:
+        ...                 await breaker.call(trio.sleep, 0)
+        ...             except BreakerOpen:
+        ...                 pass
+        ...     print(breaker.statistics().rejected)
+        >>> trio.run(main)
+        6
+    """
+    check_number("share", share, least=0, most=1)
+    return breaker.refuse_when(lambda: rng.random() < share)
