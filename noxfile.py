@@ -60,6 +60,12 @@ ENGINES = {
     "messaging/_machine.py": "ASYNC910",
     "messaging/_store.py": "ASYNC103",
     "messaging/_users_code.py": "ASYNC120",
+    "resilience/_breakers.py": "ASYNC102",
+    "resilience/_call.py": "ASYNC103,ASYNC104,ASYNC120,ASYNC910",
+    "resilience/_core.py": "ASYNC103,ASYNC104,ASYNC910",
+    "resilience/_guard.py": "ASYNC103,ASYNC910",
+    "resilience/_hedge.py": "ASYNC103,ASYNC910",
+    "resilience/_watch.py": "ASYNC910,ASYNC913",
     "supervision/_block.py": "ASYNC102,ASYNC103,ASYNC910",
     "supervision/_dynamic.py": "ASYNC910",
     "supervision/_engine.py": "ASYNC102,ASYNC103,ASYNC910",
@@ -166,7 +172,7 @@ def guest(session: nox.Session) -> None:
     """Run the core of the tests with Trio as a guest of asyncio."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    rooms = ["telemetry", "supervision", "messaging", "conformance"]
+    rooms = ["telemetry", "supervision", "messaging", "resilience", "conformance"]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]
     pytest(session, *core, "--trio-run", "guest", "-m", "not realtime")
 

@@ -68,7 +68,7 @@ autodoc_default_options = {
     # What a class has from a private base class is its own, as users see it. Below these
     # names it is not.
     "inherited-members": ", ".join(
-        ["object", "BaseException", "Exception", "dict", "Generic", *HOMES]
+        ["object", "BaseException", "Exception", "dict", "Generic", "Mapping", *HOMES]
     ),
 }
 autodoc_member_order = "bysource"
