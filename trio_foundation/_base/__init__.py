@@ -21,6 +21,7 @@ from ._checks import (
 from ._errors import FoundationError
 from ._flags import FlagOverrides, flags, is_flag_set
 from ._homes import give_home
+from ._names import name_of, seconds_in_words, told, written
 
 __all__ = [
     "Backoff",
@@ -38,4 +39,8 @@ __all__ = [
     "give_home",
     "is_flag_set",
     "is_plain_function",
+    "name_of",
+    "seconds_in_words",
+    "told",
+    "written",
 ]

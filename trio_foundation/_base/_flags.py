@@ -32,8 +32,7 @@ class FlagOverrides(TypedDict, total=False):
     """Whether a supervisor that passes its limit of restarts fails."""
 
     use_supervised_tasks_only: bool
-    """Whether work without a supervisor is an error. It is for rooms that are not built yet;
-    nothing reads it so far."""
+    """Whether a map without a supervisor is an error."""
 
 
 DEFAULTS: Mapping[str, bool] = MappingProxyType(
@@ -48,14 +47,16 @@ current_flags: ContextVar[Mapping[str, bool]] = ContextVar(
 def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
     """Set rollout flags for the code, and the tasks, that start in this block.
 
-    A flag is read when a supervisor is opened, so an open one does not change.
+    A flag is read when a supervisor is opened, or a map without one is called, so what is
+    open does not change.
     Flags that are not named keep their value; leaving the block restores all.
 
     Args:
         **overrides: The flags to set, `True` or `False`. Both are normally `True`.
             Without ``use_strict_supervision``, a supervisor that passes its limit
             of restarts warns and goes on instead of failing.
-            ``use_supervised_tasks_only`` is not read by anything yet.
+            Without ``use_supervised_tasks_only``, a map where no task supervisor is open
+            warns and opens a block of its own instead of failing.
 
     Returns:
         The block, for ``with``.

@@ -14,12 +14,11 @@ from typing import Any, Generic, TypeVar, final
 import attrs
 import trio
 
-from .._base import Backoff
+from .._base import Backoff, name_of, written
 from ..telemetry import emit, wanted
 from ._by_run import of_this_run
 from ._family_errors import TimedOut
 from ._family_events import RetryScheduled
-from ._names import name_of, written
 from ._rules import asked_pause
 from ._rules._retrying import (
     Again,

@@ -14,6 +14,7 @@ from typing import Literal, final
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._base import told
 from .._waiting import State
 from ..telemetry import emit, wanted
 from ._asked import Asked
@@ -26,7 +27,6 @@ from ._events import (
     SlowCall,
     StaleResult,
     StateChanged,
-    told,
 )
 from ._flight import Flight
 from ._rules import Change, Circuit, Judge, Verdict, asked_pause

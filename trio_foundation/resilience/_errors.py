@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, final
 
-from .._base import FoundationError
-from ._names import seconds_in_words, written
+from .._base import FoundationError, seconds_in_words, written
 from ._rules import BreakerState
 
 __all__ = ["BreakerOpen", "RejectedBy"]

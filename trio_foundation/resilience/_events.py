@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import ClassVar, final
 
 import attrs
@@ -21,7 +20,6 @@ __all__ = [
     "SlowCall",
     "StaleResult",
     "StateChanged",
-    "told",
 ]
 
 
@@ -128,12 +126,3 @@ class SlowCall(BreakerEvent):
 
     after: float
     """How long it has taken, in seconds; it may still be going on."""
-
-
-def told(error: BaseException | None) -> str:
-    """Return what an event tells of an error: its type and text."""
-    if error is None:
-        return ""
-    with suppress(Exception):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__

@@ -12,8 +12,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast, final, overload
 
 import trio
 
-from .._base import check_async_fn
-from ._names import name_of
+from .._base import check_async_fn, name_of
 from ._rules._retrying import Errors, check_errors, matches
 
 __all__ = ["Fallback", "fallback"]

@@ -6,8 +6,7 @@ from typing import final
 
 import trio
 
-from .._base import FoundationError
-from ._names import seconds_in_words
+from .._base import FoundationError, seconds_in_words
 from ._not_called import NotCalled
 
 __all__ = ["BulkheadFull", "RateLimited", "TimedOut"]

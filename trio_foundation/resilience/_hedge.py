@@ -15,11 +15,10 @@ from typing import Generic, TypeGuard, TypeVar, TypeVarTuple, final
 import outcome
 import trio
 
-from .._base import check_async_fn, check_count, check_seconds
+from .._base import check_async_fn, check_count, check_seconds, name_of, written
 from ..telemetry import emit, wanted
 from ._cancelled import is_only_cancelled
 from ._family_events import HedgedCallFailed
-from ._names import name_of, written
 from ._rules import leaves_of
 from ._rules._retrying import matches
 

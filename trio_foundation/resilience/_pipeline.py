@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, TypeVarTuple, final, runtime_checkable
 
-from .._base import check_async_fn
+from .._base import check_async_fn, name_of
 from ._bulkhead import Bulkhead
 from ._fallback import Fallback
 from ._hedge import Hedge
-from ._names import name_of
 from ._rate_limiter import RateLimiter
 from ._retry import Retry
 from ._rules._order import USUAL_ORDER, StepKind, fault_in_order

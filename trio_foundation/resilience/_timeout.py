@@ -12,9 +12,8 @@ from typing import TypeVar, TypeVarTuple, final
 
 import trio
 
-from .._base import check_async_fn, check_name, check_seconds
+from .._base import check_async_fn, check_name, check_seconds, name_of
 from ._family_errors import TimedOut
-from ._names import name_of
 
 __all__ = ["Timeout", "timeout"]
 

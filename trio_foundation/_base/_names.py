@@ -1,10 +1,10 @@
-"""How things are called, and written, in errors and events."""
+"""How functions, errors and times are written in messages and events."""
 
 from __future__ import annotations
 
 import functools
 
-__all__ = ["name_of", "seconds_in_words", "written"]
+__all__ = ["name_of", "seconds_in_words", "told", "written"]
 
 
 def name_of(function: object) -> str:
@@ -28,6 +28,21 @@ def seconds_in_words(seconds: float) -> str:
         ('0.123 s', '86400 s', '1e-07 s')
     """
     return f"{seconds:.0f} s" if seconds >= 1000 else f"{seconds:.3g} s"
+
+
+def told(error: BaseException | None) -> str:
+    """Return an error's type and text; only its type if it cannot tell its text.
+
+    Example:
+        >>> told(OSError("no route")), told(None)
+        ('OSError: no route', '')
+    """
+    if error is None:
+        return ""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  whoever reports an error must not lose it by that
+        return type(error).__name__
 
 
 def written(error: BaseException) -> str:
