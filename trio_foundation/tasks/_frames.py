@@ -1,0 +1,36 @@
+"""What is taken out of the tracebacks of errors that are handed out, and not raised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["is_of_callers", "without_callers"]
+
+E = TypeVar("E", bound=BaseException)
+
+_CALLERS = {
+    str(Path(__file__).with_name(name)) for name in ("_attempts.py", "_batch.py", "_work.py")
+}
+
+
+def is_of_callers(error: BaseException) -> bool:
+    """Return whether an error was raised where a function is called, and not within it."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in _CALLERS:
+        traceback = traceback.tb_next
+    return traceback is None
+
+
+def without_callers(error: E) -> E:
+    """Take those who called the function out of the traceback.
+
+    They say nothing to the reader, and they know all results, so that an error would keep those.
+
+    Returns:
+        The error.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in _CALLERS:
+        traceback = traceback.tb_next
+    return error.with_traceback(traceback)

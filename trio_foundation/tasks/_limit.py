@@ -1,0 +1,71 @@
+"""How many at once, if that may change while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import final
+
+from .._base import check_count
+
+__all__ = ["Limit"]
+
+
+@final
+class Limit:
+    """How many items of a map run at once; it may be changed while the map runs.
+
+    One that is raised starts more at once; one that is lowered lets those that run end.
+    Each map that it is given to keeps it by itself.
+
+    Args:
+        value: How many, at least 1; `math.inf` for all.
+
+    Raises:
+        TypeError: If *value* is no whole number.
+        ValueError: If *value* is below 1.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.tasks import open_task_supervisor
+        >>> limit = Limit(1)
+        >>> async def work(item):
+        ...     limit.value = 10  # it went well, so try more
+        ...     await trio.sleep(1)
+        >>> async def main():
+        ...     async with open_task_supervisor() as tasks:
+        ...         await tasks.parallel_map(work, range(10), limit=limit)
+        ...     print(trio.current_time())
+        >>> trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        1.0
+    """
+
+    __slots__ = ("_listeners", "_value")
+
+    def __init__(self, value: float) -> None:
+        self._value = check_count("limit", value, least=1, allow_inf=True)
+        self._listeners: dict[object, Callable[[], None]] = {}
+
+    def __repr__(self) -> str:
+        return f"Limit({self._value})"
+
+    @property
+    def value(self) -> float:
+        """How many run at once."""
+        return self._value
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._value = check_count("limit", value, least=1, allow_inf=True)
+        for listener in tuple(self._listeners.values()):
+            listener()
+
+    @contextmanager
+    def telling(self, listener: Callable[[], None]) -> Generator[None]:
+        """Have a function called when the value changes, while the block lasts."""
+        key = object()
+        self._listeners[key] = listener
+        try:
+            yield
+        finally:
+            del self._listeners[key]

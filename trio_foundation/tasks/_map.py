@@ -1,0 +1,348 @@
+"""Maps that find the supervisor of their tasks by themselves."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Literal, TypeVar, Unpack, overload
+
+import trio
+
+from .._base import is_flag_set
+from ._attempts import Caller
+from ._errors import TaskSupervisorNotRunning
+from ._limit import Limit
+from ._options import MapOptions, OnError, Progress, RunIn
+from ._results import Failed, Ok
+from ._supervisor import TaskSupervisor, nearest, open_task_supervisor
+
+__all__ = ["open_map", "parallel_map"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@overload
+async def parallel_map(
+    async_fn: Callable[[T], Awaitable[R]],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["collect"] = "collect",
+    run_in: Literal["task"] = "task",
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> list[Ok[T, R] | Failed[T]]: ...
+@overload
+async def parallel_map(
+    async_fn: Callable[[T], Awaitable[R]],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["raise"],
+    run_in: Literal["task"] = "task",
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R]: ...
+@overload
+async def parallel_map(
+    function: Callable[[T], R],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["collect"] = "collect",
+    run_in: Literal["thread", "process"],
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> list[Ok[T, R] | Failed[T]]: ...
+@overload
+async def parallel_map(
+    function: Callable[[T], R],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["raise"],
+    run_in: Literal["thread", "process"],
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R]: ...
+async def parallel_map(  # noqa: PLR0913  keywords, with defaults
+    async_fn: Callable[[Any], Any],
+    items: Iterable[Any] | AsyncIterable[Any],
+    /,
+    *,
+    limit: float | Limit | None = None,
+    timeout: float | None = None,
+    ordered: bool = True,
+    on_error: OnError = "collect",
+    run_in: RunIn = "task",
+    retry: Caller | None = None,
+    on_progress: Progress | None = None,
+    tasks: TaskSupervisor | None = None,
+) -> list[Any]:
+    """Put each item through a function, some at a time, and return all results.
+
+    Args:
+        async_fn: The function that each item goes through; a plain one with *run_in*.
+        items: The items, in any iterable, an async one included. They are pulled as needed,
+            and an async one is closed in the end.
+        limit: How many items are worked on at once: a number, `math.inf`, or a `Limit`, which
+            can be changed meanwhile. By default, as many as there are cores.
+        timeout: How long an item may take, in seconds, with all that *retry* does. The result
+            of one that takes longer is ``Failed(item, TaskTimeout)``.
+        ordered: Whether results come in the order of the items, or of their ends.
+        on_error: With ``"collect"``, an item's error is its result, a `Failed`. With
+            ``"raise"``, values are returned, and the first error cancels the rest and is
+            raised as by a nursery, in a group.
+        run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
+            ``"thread"``, which cannot be cancelled and is waited for (but hears of it by
+            `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed; this needs ``pip install
+            'trio-foundation[process]'``, and a function and items that can be pickled.
+        retry: What calls the function for each item: a `Retry`, a `CircuitBreaker`, a
+            `Pipeline`, or whatever has such a method *call*. A `Retry` does not sleep towards
+            *timeout*: the item fails with its last error instead.
+        on_progress: A function that is told after each item how many are done, and of how
+            many, or None if that is not known.
+        tasks: Whose tasks these are; by default those of the nearest open block of
+            `open_task_supervisor`.
+
+    Returns:
+        An `Ok` or `Failed` for each item; with ``on_error="raise"``, the values themselves.
+
+    Raises:
+        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is
+            cancelled meanwhile.
+        TooManyTasks: If the supervisor runs as many tasks as it may; the rest is cancelled.
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If an option makes no sense.
+        ModuleNotFoundError: If *run_in* needs a package that is not installed.
+        Exception: What the input has raised, bare, when the items before it have ended; what
+            *on_progress* has raised, bare, at once.
+        BaseExceptionGroup: With ``on_error="raise"``, what the items have raised.
+
+    Cancellation:
+        Cancels the items that are worked on, and returns no results.
+
+    Emits:
+        TaskStarted, TaskFinished.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.tasks import open_task_supervisor
+        >>> async def fetch(page):
+        ...     if page == 2:
+        ...         raise OSError("gone")
+        ...     return f"page {page}"
+        >>> async def main():
+        ...     async with open_task_supervisor():
+        ...         for result in await parallel_map(fetch, [1, 2, 3], limit=2):
+        ...             print(result)
+        >>> trio.run(main)
+        Ok(item=1, value='page 1')
+        Failed(item=2, error=OSError('gone'))
+        Ok(item=3, value='page 3')
+    """
+    await trio.lowlevel.checkpoint_if_cancelled()
+    found = _supervisor_for(tasks)
+    block = open_task_supervisor() if found is None else nullcontext(found)
+    if found is None:
+        _warn("parallel_map", stacklevel=3)
+    own: Any
+    async with block as own:
+        results: list[Any] = await own.parallel_map(
+            async_fn,
+            items,
+            limit=limit,
+            timeout=timeout,
+            ordered=ordered,
+            on_error=on_error,
+            run_in=run_in,
+            retry=retry,
+            on_progress=on_progress,
+        )
+    return results
+
+
+@overload
+def open_map(
+    async_fn: Callable[[T], Awaitable[R]],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["collect"] = "collect",
+    run_in: Literal["task"] = "task",
+    buffer: float | None = None,
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Ok[T, R] | Failed[T]]]: ...
+@overload
+def open_map(
+    async_fn: Callable[[T], Awaitable[R]],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["raise"],
+    run_in: Literal["task"] = "task",
+    buffer: float | None = None,
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[R]]: ...
+@overload
+def open_map(
+    function: Callable[[T], R],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["collect"] = "collect",
+    run_in: Literal["thread", "process"],
+    buffer: float | None = None,
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Ok[T, R] | Failed[T]]]: ...
+@overload
+def open_map(
+    function: Callable[[T], R],
+    items: Iterable[T] | AsyncIterable[T],
+    /,
+    *,
+    on_error: Literal["raise"],
+    run_in: Literal["thread", "process"],
+    buffer: float | None = None,
+    tasks: TaskSupervisor | None = None,
+    **options: Unpack[MapOptions],
+) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[R]]: ...
+def open_map(  # noqa: PLR0913  keywords, with defaults
+    async_fn: Callable[[Any], Any],
+    items: Iterable[Any] | AsyncIterable[Any],
+    /,
+    *,
+    limit: float | Limit | None = None,
+    timeout: float | None = None,
+    ordered: bool = True,
+    on_error: OnError = "collect",
+    run_in: RunIn = "task",
+    buffer: float | None = None,
+    retry: Caller | None = None,
+    on_progress: Progress | None = None,
+    tasks: TaskSupervisor | None = None,
+) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]]:
+    """Put each item through a function, some at a time, and hand out results as they come.
+
+    At most *limit* items are worked on, and at most *buffer* results wait for the consumer
+    besides. So a slow consumer holds the rest back, and so does a slow item at the head of an
+    ordered map, since those behind it wait for it. With ``buffer=math.inf`` nothing waits.
+
+    Leaving the block cancels what is still worked on, and closes an async input. If the input
+    raises, the items before it are worked on, their results are handed out, and then the
+    channel raises that error, once.
+
+    Args:
+        async_fn: The function that each item goes through; a plain one with *run_in*.
+        items: The items, in any iterable, an async or an infinite one included; never more
+            than *limit* + *buffer* ahead of the consumer.
+        limit: How many items are worked on at once, as for `parallel_map`.
+        timeout: How long an item may take, in seconds, as for `parallel_map`.
+        ordered: Whether results come in the order of the items, or of their ends.
+        on_error: What is done with an item's error, as for `parallel_map`. With ``"raise"`` it
+            cancels the body too, as in a nursery.
+        run_in: Where the function runs, as for `parallel_map`.
+        buffer: How many results may wait for the consumer; by default, as many as *limit* is
+            at the start.
+        retry: What calls the function for each item, as for `parallel_map`.
+        on_progress: A function that is told how many are done, as for `parallel_map`.
+        tasks: Whose tasks these are; by default those of the nearest open block of
+            `open_task_supervisor`.
+
+    Returns:
+        The block, for ``async with``; it gives a `trio.abc.ReceiveChannel` to its body, of
+        `Ok` and `Failed`, or with ``on_error="raise"`` of values.
+
+    Raises:
+        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed; of the
+            channel, if it is cancelled meanwhile.
+        TooManyTasks: Of the channel, if the supervisor runs as many tasks as it may.
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If an option makes no sense.
+        ModuleNotFoundError: If *run_in* needs a package that is not installed.
+        Exception: Of the channel, what the input or *on_progress* has raised.
+        BaseExceptionGroup: With ``on_error="raise"``, of the block, what the items have raised.
+
+    Cancellation:
+        Of the block, cancels the items that are worked on. A cancelled ``receive`` has taken no
+        result.
+
+    Emits:
+        TaskStarted, TaskFinished.
+
+    Example:
+        >>> import itertools, trio
+        >>> from trio_foundation.tasks import open_task_supervisor
+        >>> async def square(number):
+        ...     return number ** 2
+        >>> async def main():
+        ...     async with open_task_supervisor():
+        ...         async with open_map(square, itertools.count(), limit=2) as results:
+        ...             async for result in results:
+        ...                 print(result.item, result.unwrap())
+        ...                 if result.item == 2:
+        ...                     break
+        >>> trio.run(main)
+        0 0
+        1 1
+        2 4
+    """
+    found: Any = _supervisor_for(tasks)
+    if found is None:
+        _warn("open_map", stacklevel=3)
+        found = _Unsupervised()
+    block: AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]] = found.open_map(
+        async_fn,
+        items,
+        buffer=buffer,
+        limit=limit,
+        timeout=timeout,
+        ordered=ordered,
+        on_error=on_error,
+        run_in=run_in,
+        retry=retry,
+        on_progress=on_progress,
+    )
+    return block
+
+
+class _Unsupervised:
+    """Opens a supervisor for one map alone, as it was done before there was a supervisor."""
+
+    @asynccontextmanager
+    async def open_map(self, *args: Any, **options: Any) -> AsyncGenerator[Any]:
+        async with open_task_supervisor() as own:
+            maps: Any = own
+            async with maps.open_map(*args, **options) as results:
+                yield results
+
+
+def _supervisor_for(tasks: TaskSupervisor | None) -> TaskSupervisor | None:
+    """Return whose tasks to use; None if there is nobody, and that is allowed.
+
+    Raises:
+        TypeError: If *tasks* is no supervisor of tasks.
+        TaskSupervisorNotRunning: If there is nobody, and that is not allowed.
+    """
+    found = nearest() if tasks is None else tasks
+    if found is None and is_flag_set("use_supervised_tasks_only"):
+        raise TaskSupervisorNotRunning
+    if found is not None and not isinstance(found, TaskSupervisor):
+        raise TypeError(
+            f"tasks must be what open_task_supervisor() gives, a TaskSupervisor, not {tasks!r}"
+        )
+    return found
+
+
+def _warn(caller: str, *, stacklevel: int) -> None:
+    warnings.warn(
+        f"{caller} opens a block of its own, since no TaskSupervisor is running here; with "
+        "use_supervised_tasks_only this is an error: open one with open_task_supervisor()",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )

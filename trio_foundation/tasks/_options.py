@@ -1,0 +1,110 @@
+"""How a map is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Literal, TypeAlias, TypedDict
+
+from .._base import check_choice, check_count, check_seconds, is_plain_function
+from ._attempts import Caller
+from ._limit import Limit
+
+__all__ = [
+    "MapOptions",
+    "OnError",
+    "Progress",
+    "RunIn",
+    "buffer_of",
+    "check_options",
+    "limit_of",
+]
+
+OnError: TypeAlias = Literal["collect", "raise"]
+"""What is done with an item's error: it is handed out like a result, or ends it all."""
+
+RunIn: TypeAlias = Literal["task", "thread", "process"]
+"""Where the function runs: as an async function in a task, as a plain one in a thread or in
+another process."""
+
+Progress: TypeAlias = Callable[[int, int | None], object]
+"""Told how many items are done, and of how many; None if nobody knows."""
+
+
+class MapOptions(TypedDict, total=False):
+    """The keyword arguments that all maps share.
+
+    Example:
+        >>> options: MapOptions = {"limit": 10, "timeout": 5.0}
+    """
+
+    limit: float | Limit | None
+    """How many items are worked on at once; by default as many as there are cores."""
+
+    timeout: float | None
+    """How long an item may take, in seconds; by default as long as it likes."""
+
+    ordered: bool
+    """Whether results come in the order of the items, as by default, or of their ends."""
+
+    retry: Caller | None
+    """What calls the function for each item, such as a `Retry` or a `CircuitBreaker`."""
+
+    on_progress: Progress | None
+    """A function that is told how many are done, and of how many; None if that is not known."""
+
+
+def limit_of(limit: float | Limit | None) -> Limit:
+    """Return how many at once; by default as many as there are cores.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    if isinstance(limit, Limit):
+        return limit
+    return Limit(_cores() if limit is None else limit)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def buffer_of(buffer: float | None, limit: Limit) -> float:
+    """Return how many results may wait for the consumer; by default as many as run at once.
+
+    Raises:
+        TypeError: If it is no whole number.
+        ValueError: If it is below 0.
+    """
+    if buffer is None:
+        return limit.value
+    return check_count("buffer", buffer, allow_inf=True)
+
+
+def check_options(
+    timeout: float | None,
+    on_error: OnError,
+    run_in: RunIn,
+    retry: Caller | None,
+    on_progress: Progress | None,
+) -> None:
+    """Refuse options that make no sense.
+
+    Raises:
+        TypeError: If one is of the wrong kind.
+        ValueError: If one makes no sense.
+    """
+    if timeout is not None:
+        check_seconds("timeout", timeout, above_zero=True)
+    check_choice("on_error", on_error, ("collect", "raise"))
+    check_choice("run_in", run_in, ("task", "thread", "process"))
+    if retry is not None and (
+        isinstance(retry, type) or not callable(getattr(retry, "call", None))
+    ):
+        raise TypeError(
+            f"retry must be a Retry, or whatever has an async method call, not {retry!r}"
+        )
+    if on_progress is not None and not is_plain_function(on_progress):
+        raise TypeError(f"on_progress must be a plain function or None, not {on_progress!r}")

@@ -1,0 +1,108 @@
+"""A map, as the user wants it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable, Sized
+from typing import Any, final
+
+from .._base import check_async_fn, check_bool, name_of
+from ._attempts import Attempt, Caller, attempt_of
+from ._limit import Limit
+from ._options import OnError, Progress, RunIn, check_options, limit_of
+from ._where import Place, place_of
+
+__all__ = ["Plan"]
+
+
+@final
+class Plan:
+    """A map, checked.
+
+    Args:
+        caller: The function that was given all this, as users write it.
+        function: The function that the items go through.
+        items: The items.
+        limit: How many at once.
+        timeout: How long one may take, in seconds.
+        ordered: Whether results come in the order of the items.
+        on_error: What is done with an error.
+        run_in: Where the function runs.
+        retry: What calls it.
+        on_progress: What is told of the progress.
+    """
+
+    def __init__(  # noqa: PLR0913  it is made in one place
+        self,
+        caller: str,
+        function: Callable[[Any], Any],
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        limit: float | Limit | None = None,
+        timeout: float | None = None,
+        ordered: bool = True,
+        on_error: OnError = "collect",
+        run_in: RunIn = "task",
+        retry: Caller | None = None,
+        on_progress: Progress | None = None,
+    ) -> None:
+        check_options(timeout, on_error, run_in, retry, on_progress)
+        check_bool("ordered", ordered)
+        _check_function(caller, function, run_in)
+        _check_items(caller, items)
+        self.name = name_of(function)
+        self.items: Iterable[Any] | AsyncIterable[Any] = items
+        self.limit = limit_of(limit)
+        self.ordered = ordered
+        self.collects = on_error == "collect"
+        self.on_progress = on_progress
+        self._place = place_of(run_in, function)
+        self._timeout = timeout
+        self._is_deaf = run_in == "thread"
+        self._retry = retry
+
+    @property
+    def place(self) -> Place:
+        """Where the function can be called; entered once, before the first item."""
+        return self._place
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are; None if nobody knows."""
+        return len(self.items) if isinstance(self.items, Sized) else None
+
+    def forget_items(self) -> None:
+        """Forget the items; a generator that nobody else has is closed thereby."""
+        self.items = ()
+
+    def attempt_with(self, async_fn: Attempt) -> Attempt:
+        """Return what is called with an item, made of the function that *place* gave."""
+        return attempt_of(
+            async_fn,
+            name=self.name,
+            timeout=self._timeout,
+            retry=self._retry,
+            is_deaf=self._is_deaf,
+        )
+
+
+def _check_items(caller: str, items: object) -> None:
+    if isinstance(items, (Iterable, AsyncIterable)):
+        return
+    if inspect.iscoroutine(items):
+        items.close()  # or Python would warn that it was never awaited
+    is_generator = inspect.isgeneratorfunction(items) or inspect.isasyncgenfunction(items)
+    advice = f": write {name_of(items)}()" if is_generator else ""
+    raise TypeError(f"{caller} takes items that can be iterated over, not {items!r}{advice}")
+
+
+def _check_function(caller: str, function: object, run_in: RunIn) -> None:
+    if run_in == "task":
+        check_async_fn(caller, function)
+    elif not callable(function):
+        raise TypeError(f"{caller} takes a function, not {function!r}")
+    elif inspect.iscoroutinefunction(function):
+        raise TypeError(
+            f"run_in={run_in!r} is for plain functions, and {name_of(function)} is an async one: "
+            "leave run_in out"
+        )

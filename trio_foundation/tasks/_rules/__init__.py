@@ -1,0 +1,7 @@
+"""What is decided about batches, without a task and without a clock."""
+
+from __future__ import annotations
+
+from ._pace import Pace, Queue
+
+__all__ = ["Pace", "Queue"]

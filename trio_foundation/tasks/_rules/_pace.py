@@ -1,0 +1,124 @@
+"""How far a map may go ahead of who takes its results, and in which order they come.
+
+At most *limit* items run, and at most *limit* + *buffer* are ahead of the consumer, running or
+waiting for it. So a slow consumer holds the rest back, and so does a slow item at the head
+when the results come in the order of the items: those behind it wait for it, and count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Generic, TypeVar, final
+
+__all__ = ["Pace", "Queue"]
+
+R = TypeVar("R")
+
+
+@final
+class Pace:
+    """Says how many items may have begun, and how many tasks may work on them.
+
+    It is asked for each item, so what it says are plain attributes.
+
+    Example:
+        >>> pace = Pace(limit=1, buffer=1)
+        >>> pace.begun = 2  # two results run, or wait to be taken
+        >>> pace.wants_worker
+        False
+        >>> pace.take()
+        >>> pace.wants_worker
+        True
+    """
+
+    __slots__ = ("_buffer", "_taken", "begun", "limit", "most_begun", "workers")
+
+    def __init__(self, *, limit: float, buffer: float = math.inf) -> None:
+        self._buffer = buffer
+        self._taken = 0
+        self.limit = limit
+        """How many tasks may work at once; 0 if there is nothing more to begin."""
+        self.most_begun = limit + buffer
+        """How many items may have begun, before one more result is taken."""
+        self.begun = 0
+        """How many items have begun; so, the number of the next, from 0."""
+        self.workers = 0
+        """How many tasks work."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing more to begin."""
+        return not self.limit
+
+    @property
+    def wants_worker(self) -> bool:
+        """Whether there is room for one more task."""
+        return self.workers < self.limit and self.begun < self.most_begun
+
+    def set_limit(self, limit: float) -> None:
+        """Change how many tasks may work at once."""
+        if not self.has_ended:
+            self.limit = limit
+            self.most_begun = self._taken + limit + self._buffer
+
+    def take(self) -> None:
+        """Note that a result was taken."""
+        self._taken += 1
+        self.most_begun += 1
+
+    def end(self) -> None:
+        """Note that there is nothing more to begin: no task waits for room, and all end."""
+        self.limit = 0
+        self.most_begun = math.inf
+
+
+@final
+class Queue(Generic[R]):
+    """Results that wait to be taken, in the order of the items or of their ends.
+
+    Example:
+        >>> queue = Queue[str](ordered=True)
+        >>> queue.put(1, "b")
+        0
+        >>> queue.put(0, "a")
+        2
+        >>> queue.pop(), queue.pop()
+        ('a', 'b')
+    """
+
+    __slots__ = ("_early", "_next", "_ordered", "_ready")
+
+    def __init__(self, *, ordered: bool) -> None:
+        self._ordered = ordered
+        self._ready: deque[R] = deque()
+        self._early: dict[int, R] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def put(self, number: int, result: R) -> int:
+        """Add the result of an item, by its number; return how many this makes ready."""
+        if not self._ordered:
+            self._ready.append(result)
+            return 1
+        if number != self._next:
+            self._early[number] = result
+            return 0
+        self._ready.append(result)
+        first = self._next
+        self._next += 1
+        while self._early and self._next in self._early:
+            self._ready.append(self._early.pop(self._next))
+            self._next += 1
+        return self._next - first
+
+    def pop(self) -> R:
+        """Take the next result that is ready; there is one."""
+        return self._ready.popleft()
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self._ready.clear()
+        self._early.clear()
