@@ -1,4 +1,4 @@
-"""Replay recordings of the real OTP: ``python -m tests.conformance supervisors FILE``.
+"""Replay recordings of the real OTP: ``python -m tests.conformance KIND FILE``.
 
 Prints each scenario that differs and where, and a line of numbers at the end. The exit
 code is 0 if all agree but for the deviations that are listed, 1 if any differs, and 2 if
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from . import supervisors
+from . import supervisors, tasks
 from ._recordings import Json, Unreadable, read_recording
 from ._verdict import Verdict
 
@@ -34,6 +34,7 @@ class Kind:
 
 KINDS = {
     "supervisors": Kind("supervisors, recorded from OTP and Elixir", supervisors.check),
+    "tasks": Kind("streams of tasks, recorded from Elixir", tasks.check),
 }
 
 
