@@ -1,0 +1,124 @@
+"""What a search raises, and what a trial of a journal failed with."""
+
+from __future__ import annotations
+
+from typing import final
+
+from .._base import FoundationError
+from ._result import SearchResult
+from ._rules import described_error
+
+__all__ = ["FailedBefore", "JournalBroken", "JournalDiffers", "TooManyFailures"]
+
+
+@final
+class TooManyFailures(FoundationError):
+    """More trials failed than *max_failures* allows; the search was ended.
+
+    Nothing is lost: what there was is in *result*.
+
+    Example:
+        >>> from trio_foundation.search import SearchResult, Trial
+        >>> result = SearchResult(None, [Trial(0, {}, None, OSError("no disk"), "failed")])
+        >>> print(TooManyFailures(0, result))
+        1 of 1 trials failed, and max_failures is 0; the last error was OSError: no disk
+    """
+
+    max_failures: int
+    """How many may fail."""
+
+    result: SearchResult
+    """What there was until then."""
+
+    def __init__(self, max_failures: int, result: SearchResult) -> None:
+        super().__init__(max_failures, result)
+        self.max_failures = max_failures
+        self.result = result
+
+    def __str__(self) -> str:
+        trials = self.result.trials
+        errors = [trial.error for trial in trials if trial.error is not None]
+        last = f"; the last error was {described_error(errors[-1])}" if errors else ""
+        return (
+            f"{len(errors)} of {len(trials)} trials failed, and max_failures is "
+            f"{self.max_failures}{last}"
+        )
+
+
+@final
+class JournalDiffers(FoundationError):
+    """The journal is that of another search, and does not go with this one.
+
+    Example:
+        >>> print(JournalDiffers("run.jsonl", "seed", 1, 2))
+        run.jsonl is the journal of another search: its seed is 1, and here it is 2
+    """
+
+    path: str
+    """Where the journal is."""
+
+    what: str
+    """What is not the same."""
+
+    there: object
+    """What it is in the journal, in JSON's terms."""
+
+    here: object
+    """What it is here, in JSON's terms."""
+
+    def __init__(self, path: str, what: str, there: object, here: object) -> None:
+        super().__init__(path, what, there, here)
+        self.path = path
+        self.what = what
+        self.there = there
+        self.here = here
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is the journal of another search: its {self.what} is {self.there!r}, "
+            f"and here it is {self.here!r}"
+        )
+
+
+@final
+class JournalBroken(FoundationError):
+    """A line of the journal is none of a journal, and it is not the last one.
+
+    Example:
+        >>> print(JournalBroken("run.jsonl", 3))
+        line 3 of run.jsonl is no line of a journal: mend it or take it out, or begin a new one
+    """
+
+    path: str
+    """Where the journal is."""
+
+    line: int
+    """Which line it is, from 1."""
+
+    def __init__(self, path: str, line: int) -> None:
+        super().__init__(path, line)
+        self.path = path
+        self.line = line
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line} of {self.path} is no line of a journal: mend it or take it out, "
+            "or begin a new one"
+        )
+
+
+@final
+class FailedBefore(FoundationError):
+    """What the error was of a trial that failed in the run that wrote the journal.
+
+    Example:
+        >>> print(FailedBefore("OSError: no disk"))
+        OSError: no disk
+    """
+
+    text: str
+    """The error's type and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text

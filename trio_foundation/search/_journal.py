@@ -1,0 +1,164 @@
+"""The journal of a search: a file that grows by a line for each trial that ends.
+
+Each line is written at once, by one write that the operating system takes whole; so it outlives
+the process, but not the machine. A write takes some microseconds, less than asking a thread to
+do it, and a search whose trials are worth a journal can bear them. That is why it is done in
+place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import final
+
+from ._errors import FailedBefore, JournalBroken, JournalDiffers
+from ._rules import Line, Pages, Trial, decode, encode, line_of, trial_of, words_for
+
+__all__ = ["Journal", "Record", "read_record", "same_file"]
+
+
+@final
+class Record:
+    """What an earlier run has written into its journal.
+
+    Args:
+        path: Where the journal is.
+        pages: What it holds.
+    """
+
+    def __init__(self, path: Path, pages: Pages) -> None:
+        self.path = path
+        self.pages = pages
+
+    @property
+    def seed(self) -> int | None:
+        """The seed; None if it does not say."""
+        header = self.pages.header
+        return None if header is None else int(header["seed"])
+
+    def check_header(self, header: Line) -> None:
+        """Refuse to go on with another search.
+
+        Raises:
+            JournalDiffers: If the header is another one.
+        """
+        there = self.pages.header
+        if there is None:
+            return
+        for key in {**header, **there}:
+            if there.get(key) != header.get(key):
+                raise JournalDiffers(str(self.path), key, there.get(key), header.get(key))
+
+    def find(self, index: int, params: Mapping[str, object]) -> Trial:
+        """Return a trial of the journal, whose settings are known.
+
+        Raises:
+            JournalDiffers: If the settings in the journal are others.
+        """
+        line = self.pages.lines[index]
+        here = words_for(params)
+        if line["params"] != here:
+            what = f"trial {index}"
+            raise JournalDiffers(str(self.path), what, line["params"], here)
+        error = FailedBefore(str(line["error"])) if "error" in line else None
+        return trial_of(line, dict(params), error)
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Return whether two paths lead to one place, at which a file may be or not."""
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
+    """Read a journal.
+
+    Returns:
+        What it holds; nothing if there is none.
+
+    Raises:
+        FileNotFoundError: If there is none, and there must be.
+        JournalBroken: If a line is none of a journal.
+    """
+    place = Path(path)
+    try:
+        data = place.read_bytes()
+    except FileNotFoundError:
+        if must_exist:
+            raise
+        data = b""
+    try:
+        return Record(place, decode(data))
+    except ValueError as error:
+        raise JournalBroken(str(place), int(str(error))) from None
+
+
+@final
+class Journal:
+    """A journal that is open, for writing.
+
+    Args:
+        path: Where it is.
+        header: What its first line says.
+        record: What an earlier run has written, which is gone on with.
+
+    Raises:
+        FileExistsError: If there is one that is not gone on with.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: Line, record: Record | None) -> None:
+        place = Path(path)
+        goes_on = record is not None and same_file(place, record.path)
+        self._file = _open(place, size=record.pages.size if record and goes_on else None)
+        if goes_on and record and record.pages.header is not None:
+            return
+        self._write(header)
+        for line in record.pages.lines.values() if record else ():
+            self._write(line)
+
+    def write(self, trial: Trial) -> None:
+        """Write down a trial that has ended."""
+        self._write(line_of(trial))
+
+    def _write(self, line: Line) -> None:
+        data = encode(line)
+        start = self._file.tell()
+        try:
+            while data:  # all at once, unless the disk fills up
+                data = data[self._file.write(data) :]
+        except BaseException:
+            # Part of a line, with another after it, would break the journal.
+            with suppress(OSError):
+                self._file.truncate(start)
+                self._file.seek(start)
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _open(path: Path, *, size: int | None) -> FileIO:
+    """Open a journal; one that is gone on with is cut off after its last whole line."""
+    if size is None and _holds_something(path):
+        raise FileExistsError(
+            f"{path} is there already: to go on with it, write resume_from={str(path)!r}; "
+            "to begin anew, take it away"
+        )
+    file = path.open("r+b" if path.exists() else "xb", buffering=0)
+    file.truncate(size or 0)
+    file.seek(0, os.SEEK_END)
+    return file
+
+
+def _holds_something(path: Path) -> bool:
+    """Return whether there is a file of which something would be lost."""
+    if not path.exists():
+        return False
+    try:
+        return bool(decode(path.read_bytes()).lines)
+    except ValueError:
+        return True

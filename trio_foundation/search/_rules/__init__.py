@@ -1,0 +1,62 @@
+"""What is decided about a search, without a task and without a clock."""
+
+from __future__ import annotations
+
+from ._dimensions import Choice, Dimension, IntUniform, LogUniform, Uniform, When
+from ._journal import (
+    Line,
+    Pages,
+    decode,
+    described_error,
+    encode,
+    header_of,
+    line_of,
+    trial_of,
+    words_for,
+)
+from ._picture import Axis, axis_of, rises_of
+from ._points import Drawn, Draws, Units
+from ._pruners import MedianPruner, Pruner, Reports, Standing, SuccessiveHalvingPruner
+from ._ranking import is_better, score_of
+from ._space import RandomSource, SearchSpace
+from ._trial import Trial, TrialState
+from ._units import latin_hypercube_units, random_units
+from ._values import as_number
+
+__all__ = [
+    "Axis",
+    "Choice",
+    "Dimension",
+    "Drawn",
+    "Draws",
+    "IntUniform",
+    "Line",
+    "LogUniform",
+    "MedianPruner",
+    "Pages",
+    "Pruner",
+    "RandomSource",
+    "Reports",
+    "SearchSpace",
+    "Standing",
+    "SuccessiveHalvingPruner",
+    "Trial",
+    "TrialState",
+    "Uniform",
+    "Units",
+    "When",
+    "as_number",
+    "axis_of",
+    "decode",
+    "described_error",
+    "encode",
+    "header_of",
+    "is_better",
+    "latin_hypercube_units",
+    "line_of",
+    "random_units",
+    "rises_of",
+    "score_of",
+    "trial_of",
+    "words_for",
+]

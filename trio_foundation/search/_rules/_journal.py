@@ -1,0 +1,213 @@
+r"""The lines of a journal: a header that says which search it is, then a line for each trial.
+
+Each line is a JSON object and ends with a newline, and a line counts only if it does: a process
+that dies while it writes leaves the beginning of a line, and that one trial is run again.
+
+The settings stand in the journal for whoever reads it. A search that goes on draws them anew,
+from the seed and the number of the trial, and looks whether they are the same: so a setting may
+be any object, of which the journal has a few words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias, cast, final, get_args
+
+import attrs
+
+from ..._base import name_of
+from ._dimensions import Dimension
+from ._space import SearchSpace
+from ._trial import Trial, TrialState
+
+__all__ = ["Line", "Pages", "decode", "described", "encode", "header_of", "line_of", "words_for"]
+
+Line: TypeAlias = dict[str, Any]
+"""One line, decoded."""
+
+_FORMAT = 1
+_MARK = b'{"journal": '
+_HEADER_KEYS = frozenset({"journal", "seed", "sampler", "maximize", "space"})
+_TRIAL_KEYS = frozenset({"index", "state", "value", "params", "duration"})
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Pages:
+    """What a journal holds."""
+
+    header: Line | None
+    """Its first line; None if it has not even that."""
+
+    lines: dict[int, Line]
+    """The lines of the trials, by their numbers; of two, the later one."""
+
+    size: int
+    """How many bytes are lines; what follows is the beginning of one."""
+
+
+def header_of(
+    space: SearchSpace, *, seed: int, sampler: str, iterations: float, maximize: bool
+) -> Line:
+    """Return the header for a search.
+
+    Only where the number of trials decides which ones they are, it is part of the header.
+    """
+    header = {
+        "journal": _FORMAT,
+        "seed": seed,
+        "sampler": sampler,
+        "maximize": maximize,
+        "space": {name: described(one) for name, one in space.dimensions.items()},
+    }
+    return header | ({"iterations": iterations} if sampler == "latin_hypercube" else {})
+
+
+def line_of(trial: Trial) -> Line:
+    """Return the line for a trial.
+
+    Example:
+        >>> line_of(Trial(0, {"x": 0.5}, math.nan))["value"]
+        'nan'
+    """
+    line: Line = {
+        "index": trial.index,
+        "state": trial.state,
+        "value": _json_number(trial.value),
+        "params": words_for(trial.params),
+        "duration": trial.duration,
+    }
+    if trial.error is not None:
+        line["error"] = described_error(trial.error)
+    if trial.traceback:
+        line["traceback"] = trial.traceback
+    if trial.reports:
+        line["reports"] = [[step, _json_number(one)] for step, one in trial.reports.items()]
+    return line
+
+
+def trial_of(line: Line, params: dict[str, Any], error: Exception | None) -> Trial:
+    """Return the trial that a line tells of."""
+    reports = {int(step): float(value) for step, value in line.get("reports", [])}
+    value = line["value"]
+    return Trial(
+        index=int(line["index"]),
+        params=params,
+        value=None if value is None else float(value),
+        error=error,
+        state=cast(TrialState, line["state"]),
+        duration=float(line["duration"]),
+        reports=reports,
+        traceback=str(line.get("traceback", "")),
+    )
+
+
+def encode(line: Line) -> bytes:
+    """Return a line as it stands in the file."""
+    return json.dumps(line, allow_nan=False).encode() + b"\n"
+
+
+def decode(data: bytes) -> Pages:
+    r"""Return what the bytes of a journal hold.
+
+    Raises:
+        ValueError: If a line is none of a journal; its text is the number of the line.
+
+    Example:
+        >>> from ._dimensions import Uniform
+        >>> header = header_of(
+        ...     SearchSpace(x=Uniform(0, 1)), seed=7, sampler="random", iterations=9, maximize=True
+        ... )
+        >>> decode(encode(header) + b'{"index": 0, "state":').header == header
+        True
+    """
+    if data[: len(_MARK)] != _MARK[: len(data)]:
+        raise ValueError("1")  # it was never one, and must not be cut off
+    size = data.rfind(b"\n") + 1
+    header: Line | None = None
+    lines: dict[int, Line] = {}
+    for number, line in _numbered_lines(data[:size]):
+        if number == 1:
+            header = line
+        else:
+            lines[line["index"]] = line
+    return Pages(header=header, lines=lines, size=size)
+
+
+def described(thing: object) -> object:
+    """Return in JSON's terms what a dimension is, or what a value is, which may be any object.
+
+    Example:
+        >>> described(("rbf", 1.5)), described(math.sqrt), described(math.inf)
+        (['rbf', 1.5], 'math.sqrt', 'inf')
+    """
+    if isinstance(thing, get_args(Dimension)):
+        return _described_dimension(cast(attrs.AttrsInstance, thing))
+    if isinstance(thing, Mapping):
+        items = cast(Mapping[object, object], thing).items()
+        return {str(key): described(value) for key, value in items}
+    if isinstance(thing, (set, frozenset)):
+        return sorted((described(one) for one in cast(set[object], thing)), key=repr)
+    if isinstance(thing, (list, tuple)):
+        return [described(one) for one in cast(list[object], thing)]
+    if thing is None or isinstance(thing, (bool, int, str)):
+        return thing
+    return _json_number(thing) if isinstance(thing, float) else _words(thing)
+
+
+def words_for(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in JSON's terms."""
+    return {name: described(value) for name, value in params.items()}
+
+
+def described_error(error: BaseException) -> str:
+    """Return an error's type and text, in one line."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001  a broken __str__ must not hide the error
+        text = f"<its __str__ raised {type(broken).__name__}>"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+# Helpers, in order of use
+
+
+def _described_dimension(dimension: attrs.AttrsInstance) -> Line:
+    fields = [field.name for field in attrs.fields(type(dimension)) if field.init]
+    told = {name: described(getattr(dimension, name)) for name in fields}
+    return {"kind": type(dimension).__name__} | told
+
+
+def _words(thing: object) -> str:
+    name: object = getattr(thing, "__qualname__", None)
+    if isinstance(name, str):  # a function or a class
+        return f"{getattr(thing, '__module__', None)}.{name}"
+    try:
+        # Without addresses, which differ from run to run.
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(thing))
+    except Exception:  # noqa: BLE001  it is only for people
+        return name_of(type(thing))
+
+
+def _json_number(value: float | None) -> float | str | None:
+    """Return a number as JSON knows it, which has neither NaN nor infinity."""
+    return value if value is None or math.isfinite(value) else repr(float(value))
+
+
+def _numbered_lines(data: bytes) -> Iterator[tuple[int, Line]]:
+    for number, text in enumerate(data.splitlines(), 1):
+        try:
+            line = json.loads(text)
+            _check_line(line, _HEADER_KEYS if number == 1 else _TRIAL_KEYS)
+        except ValueError:
+            raise ValueError(str(number)) from None
+        yield number, line
+
+
+def _check_line(line: object, keys: frozenset[str]) -> None:
+    if not isinstance(line, dict) or not keys <= cast(Line, line).keys():
+        raise ValueError

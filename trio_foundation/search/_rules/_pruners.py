@@ -1,0 +1,176 @@
+"""Which trials are hopeless, judged by what they report on the way.
+
+A pruner is a function that is told how a trial stands, and says whether to end it. All numbers
+that it is told are scores: more is better, whatever the search looks for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, final
+
+import attrs
+
+from ..._base import check_count
+
+__all__ = ["MedianPruner", "Pruner", "Reports", "Standing", "SuccessiveHalvingPruner"]
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Standing:
+    """How a trial stands among the others, at the step that it has just reported.
+
+    All scores are such that more is better: if the search minimizes, they are the values with
+    the other sign. NaN and infinity have become minus infinity, the worst.
+
+    Example:
+        >>> standing = Standing(step=3, previous=2, score=0.5, others=[0.2, 0.7], ended=[0.7])
+        >>> standing.rank
+        1
+    """
+
+    step: int
+    """The step."""
+
+    previous: int | None
+    """The step that it reported before this one; None if this is its first."""
+
+    score: float
+    """What it reported."""
+
+    others: Sequence[float]
+    """What all other trials have reported at this step so far, the least first."""
+
+    ended: Sequence[float]
+    """What those of them did that have run to their end."""
+
+    @property
+    def rank(self) -> int:
+        """How many of the others are better."""
+        return len(self.others) - bisect_right(self.others, self.score)
+
+
+Pruner: TypeAlias = Callable[[Standing], bool]
+"""Says whether a trial is hopeless; called at each report."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class MedianPruner:
+    """Ends a trial that is worse than the median of what the others had at the same step.
+
+    Only trials that have run to their end are compared with.
+
+    Raises:
+        TypeError: If one of the numbers is no whole number.
+        ValueError: If it is too small.
+
+    Example:
+        >>> prune = MedianPruner(warmup_trials=3)
+        >>> prune(Standing(step=1, previous=None, score=1, others=[], ended=[1, 2, 3]))
+        True
+        >>> prune(Standing(step=1, previous=None, score=1, others=[], ended=[2, 3]))
+        False
+    """
+
+    warmup_trials: int = 5
+    """How many trials must have run to their end before any is pruned, at least 1."""
+
+    warmup_steps: int = 0
+    """Up to which step, that one excluded, no trial is pruned."""
+
+    def __attrs_post_init__(self) -> None:
+        check_count("warmup_trials", self.warmup_trials, least=1)
+        check_count("warmup_steps", self.warmup_steps)
+
+    def __call__(self, standing: Standing) -> bool:
+        """Return whether to end the trial."""
+        count = len(standing.ended)
+        if count < self.warmup_trials or standing.step < self.warmup_steps:
+            return False
+        return standing.score < _median(standing.ended)
+
+
+@final
+@attrs.frozen(kw_only=True)
+class SuccessiveHalvingPruner:
+    """Lets only the best of *reduction_factor* trials go on, at step 1, 3, 9, 27 and so on.
+
+    It does not wait for all to get there (so it is the asynchronous kind): a trial goes on if
+    it is among the best of those that have got there before it.
+
+    Raises:
+        TypeError: If one of the numbers is no whole number.
+        ValueError: If it is too small.
+
+    Example:
+        >>> prune = SuccessiveHalvingPruner(reduction_factor=2)
+        >>> prune(Standing(step=2, previous=1, score=5, others=[1, 2, 6], ended=[]))
+        False
+        >>> prune(Standing(step=2, previous=1, score=5, others=[1, 6, 7], ended=[]))
+        True
+    """
+
+    min_steps: int = 1
+    """The first step at which trials are ended."""
+
+    reduction_factor: int = 3
+    """One of how many goes on, and how many times the step is until it is decided again."""
+
+    def __attrs_post_init__(self) -> None:
+        check_count("min_steps", self.min_steps, least=1)
+        check_count("reduction_factor", self.reduction_factor, least=2)
+
+    def __call__(self, standing: Standing) -> bool:
+        """Return whether to end the trial."""
+        before = -1 if standing.previous is None else standing.previous
+        if self._rung(standing.step) == self._rung(before):
+            return False  # it has not got to the next one
+        places = max(1, (len(standing.others) + 1) // self.reduction_factor)
+        return standing.rank >= places
+
+    def _rung(self, step: int) -> int:
+        """Return how many decisions there are up to a step, that one included."""
+        rung, at = 0, self.min_steps
+        while at <= step:
+            rung, at = rung + 1, at * self.reduction_factor
+        return rung
+
+
+@final
+class Reports:
+    """What trials have reported, by step, for those that come after them.
+
+    Example:
+        >>> reports = Reports()
+        >>> reports.add(1, 0.5, None).others
+        []
+        >>> reports.note_end({1: 0.5})
+        >>> standing = reports.add(1, 0.2, None)
+        >>> standing.others, standing.ended
+        ([0.5], [0.5])
+    """
+
+    def __init__(self) -> None:
+        self._all: dict[int, list[float]] = {}
+        self._ended: dict[int, list[float]] = {}
+
+    def add(self, step: int, score: float, previous: int | None) -> Standing:
+        """Note a report, and return how the trial stands with it."""
+        reported = self._all.setdefault(step, [])
+        others = list(reported)
+        ended = list(self._ended.get(step, []))
+        insort(reported, score)
+        return Standing(step=step, previous=previous, score=score, others=others, ended=ended)
+
+    def note_end(self, scores: dict[int, float]) -> None:
+        """Note that a trial with these scores has run to its end."""
+        for step, score in scores.items():
+            insort(self._ended.setdefault(step, []), score)
+
+
+def _median(scores: Sequence[float]) -> float:
+    """Return the median of scores that are in order; of two in the middle, the lower."""
+    return scores[(len(scores) - 1) // 2]

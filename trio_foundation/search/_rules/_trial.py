@@ -1,0 +1,49 @@
+"""One set of settings, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, final
+
+import attrs
+
+__all__ = ["Trial", "TrialState"]
+
+TrialState: TypeAlias = Literal["complete", "failed", "pruned", "cancelled"]
+"""How a trial has ended: it returned a number; it raised, returned none, or took too long; it
+was ended by the pruner; or the search was cancelled while it ran, which is no failure."""
+
+
+@final
+@attrs.frozen
+class Trial:
+    """One set of settings, and what came of it.
+
+    Example:
+        >>> Trial(3, {"x": 0.5}, 2.25).value
+        2.25
+    """
+
+    index: int
+    """Its number, from 0; with the seed, it says what the settings are."""
+
+    params: dict[str, Any]
+    """The settings by name."""
+
+    value: float | None = None
+    """What it returned; if it was pruned, the value that it reported last; else None."""
+
+    error: Exception | None = None
+    """What it raised, less its traceback, which would keep alive whatever its frames refer to;
+    `TaskTimeout` if it took too long, `FailedBefore` if it failed in the run of a journal."""
+
+    state: TrialState = "complete"
+    """How it has ended."""
+
+    duration: float = 0.0
+    """How long it took, in seconds."""
+
+    reports: dict[int, float] = attrs.field(factory=dict[int, float])
+    """What it reported, by step."""
+
+    traceback: str = attrs.field(default="", repr=False, eq=False)
+    """The traceback of the error, as text."""

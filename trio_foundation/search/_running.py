@@ -1,0 +1,141 @@
+"""The trial that runs, and what it reports."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import final
+
+import trio
+
+from ._rules import Drawn, Pruner, Reports, Trial, TrialState, as_number, score_of
+
+__all__ = ["Run", "current_run", "report"]
+
+
+@final
+class Run:
+    """A trial that runs.
+
+    Args:
+        drawn: Its number and settings.
+        timeout: How long it may take, in seconds.
+        reports: What trials have reported.
+        pruner: What says which are hopeless.
+        maximize: Whether more is better.
+    """
+
+    __slots__ = (
+        "_maximize", "_pruner", "_shared", "begun", "drawn", "has_ended", "is_pruned",
+        "reports", "scope", "scores",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        drawn: Drawn,
+        *,
+        timeout: float,
+        reports: Reports,
+        pruner: Pruner | None,
+        maximize: bool,
+    ) -> None:
+        self.drawn = drawn
+        self.begun = trio.current_time()
+        self.scope = trio.CancelScope(relative_deadline=timeout)
+        self.reports: dict[int, float] = {}
+        self.scores: dict[int, float] = {}
+        self.is_pruned = False
+        self.has_ended = False
+        self._shared = reports
+        self._pruner = pruner
+        self._maximize = maximize
+
+    def trial(
+        self,
+        value: float | None,
+        state: TrialState = "complete",
+        error: Exception | None = None,
+        traceback: str = "",
+    ) -> Trial:
+        """Return the trial, which ends now."""
+        duration = trio.current_time() - self.begun
+        drawn = self.drawn
+        return Trial(
+            drawn.index, drawn.params, value, error, state, duration, self.reports, traceback
+        )
+
+    def report(self, step: int, value: float) -> None:
+        """Note a report; if it is hopeless, cancel the trial.
+
+        Raises:
+            ValueError: If the step is not after the last one.
+        """
+        previous = next(reversed(self.reports), None)
+        if previous is not None and step <= previous:
+            raise ValueError(f"step must be more than {previous}, the last one, not {step}")
+        self.reports[step] = value
+        if self._pruner is None:
+            return
+        score = score_of(value, maximize=self._maximize)
+        self.scores[step] = score
+        standing = self._shared.add(step, score, previous)
+        if self._pruner(standing):
+            self.is_pruned = True
+            self.scope.cancel(reason=f"trial {self.drawn.index} was pruned at step {step}")
+
+
+current_run: ContextVar[Run | None] = ContextVar("trio_foundation.search", default=None)
+
+
+async def report(step: int, value: float) -> None:
+    """Say how far the trial has come, so that the pruner may end it.
+
+    Called within a trial of `random_search`, in its own task or in one that it has started.
+    With ``run_in="thread"``, write ``trio.from_thread.run(report, step, value)``; another process
+    cannot report. Without a pruner, what is reported is kept in `Trial.reports`, and nothing else happens.
+
+    A trial that is pruned is cancelled, as by a cancel scope around it: it can clean up, and
+    cannot catch it by accident.
+
+    Args:
+        step: How far, such as the number of the epoch; more than at the last report.
+        value: What the trial would return if it ended now.
+
+    Raises:
+        TypeError: If *step* is no whole number, or *value* no number.
+        ValueError: If *step* is below 0, or not more than at the last report.
+        RuntimeError: If no trial runs here.
+
+    Cancellation:
+        The report has been made. Pruning cancels.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.tasks import open_task_supervisor
+        >>> async def evaluate(params):
+        ...     for epoch in range(10):
+        ...         await report(epoch, params["x"] * epoch)
+        ...     return params["x"]
+        >>> async def main():
+        ...     async with open_task_supervisor():
+        ...         prune = MedianPruner(warmup_trials=2)
+        ...         space = SearchSpace(x=Uniform(0, 1))
+        ...         result = await random_search(space, evaluate, seed=1, pruner=prune)
+        ...     print({trial.state for trial in result.trials} == {"complete", "pruned"})
+        >>> trio.run(main)
+        True
+    """
+    run = current_run.get()
+    if run is None or run.has_ended:
+        raise RuntimeError(
+            "no trial runs here: call report in the function that random_search evaluates; in a "
+            "thread, write trio.from_thread.run(report, step, value); in a process there is none"
+        )
+    number = as_number(value)
+    if number is None:
+        raise TypeError(f"value must be a number, not {value!r}")
+    if isinstance(step, bool) or not isinstance(step, int):
+        raise TypeError(f"step must be a whole number, not {step!r}")
+    if step < 0:
+        raise ValueError(f"step must be 0 or more, not {step!r}")
+    run.report(step, number)
+    await trio.lowlevel.checkpoint()
