@@ -66,6 +66,9 @@ ENGINES = {
     "resilience/_guard.py": "ASYNC103,ASYNC910",
     "resilience/_hedge.py": "ASYNC103,ASYNC910",
     "resilience/_watch.py": "ASYNC910,ASYNC913",
+    "search/_search.py": "ASYNC103,ASYNC910",
+    "search/_study.py": "ASYNC102,ASYNC120",
+    "search/_trials.py": "ASYNC910",
     "supervision/_block.py": "ASYNC102,ASYNC103,ASYNC910",
     "supervision/_dynamic.py": "ASYNC910",
     "supervision/_engine.py": "ASYNC102,ASYNC103,ASYNC910",
@@ -74,6 +77,13 @@ ENGINES = {
     "supervision/_report.py": "ASYNC103",
     "supervision/_sleeper.py": "ASYNC910",
     "supervision/_static.py": "ASYNC910",
+    "tasks/_batch.py": "ASYNC102,ASYNC103,ASYNC104,ASYNC110,ASYNC910,ASYNC912",
+    "tasks/_gather.py": "ASYNC103",
+    "tasks/_map.py": "ASYNC109",
+    "tasks/_owner.py": "ASYNC103",
+    "tasks/_stream.py": "ASYNC102,ASYNC103,ASYNC104,ASYNC910",
+    "tasks/_supervisor.py": "ASYNC102,ASYNC109",
+    "tasks/_work.py": "ASYNC103,ASYNC910",
 }
 
 
@@ -90,7 +100,11 @@ def build(session: nox.Session) -> None:
     )
 
 
-def install(session: nox.Session, *groups: str, wheel: bool = True) -> None:
+# What users may add to the package, and the tests and the examples look at.
+EXTRAS = ",".join(PROJECT["project"]["optional-dependencies"])
+
+
+def install(session: nox.Session, *groups: str, wheel: bool = True, extras: str = "cli") -> None:
     """Install dependency groups of the project, and the wheel that `build` made."""
     requirements = nox.project.dependency_groups(PROJECT, *groups)
     if not wheel:
@@ -103,7 +117,7 @@ def install(session: nox.Session, *groups: str, wheel: bool = True) -> None:
         if session.venv_backend == "uv"
         else ["--force-reinstall"]
     )
-    session.install(*again, f"{built}[cli]", *requirements)
+    session.install(*again, f"{built}[{extras}]", *requirements)
 
 
 def leave_the_source_tree(session: nox.Session, *copied: str) -> Path:
@@ -132,7 +146,7 @@ def pytest(session: nox.Session, *options: str, under: Iterable[str] = ("python"
 @nox.session(python=VERSIONS, requires=["build"])
 def tests(session: nox.Session) -> None:
     """Run all tests, and all examples in docstrings, on each version of Python."""
-    install(session, "test")
+    install(session, "test", extras=EXTRAS)
     place = leave_the_source_tree(session, *TESTS)
     everything = ["tests", "--ignore", "tests/examples", "--pyargs", "trio_foundation"]
     if session.python != OLDEST:
@@ -172,7 +186,15 @@ def guest(session: nox.Session) -> None:
     """Run the core of the tests with Trio as a guest of asyncio."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    rooms = ["telemetry", "supervision", "messaging", "resilience", "conformance"]
+    rooms = [
+        "telemetry",
+        "supervision",
+        "messaging",
+        "resilience",
+        "tasks",
+        "search",
+        "conformance",
+    ]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]
     pytest(session, *core, "--trio-run", "guest", "-m", "not realtime")
 
@@ -180,7 +202,7 @@ def guest(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def examples(session: nox.Session) -> None:
     """Run the programs in docs/examples and in the README."""
-    install(session, "test")
+    install(session, "examples", extras=EXTRAS)
     leave_the_source_tree(session, *TESTS, "README.md", "bootstrap.py", ".ci/run")
     pytest(session, "tests/examples")
 

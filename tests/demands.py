@@ -22,20 +22,21 @@ __all__ = ["DEMANDS", "Package", "Public", "complaints_about_homes"]
 # adds the name here.
 TIMES = frozenset(
     {
-        "after", "attempt_timeout", "deadline", "delay", "delivery_timeout", "ended_at", "every", "grace",
-        "handled_for", "initial", "maximum", "now", "opened_at", "per", "probe_timeout", "queued_for",
-        "ran_for", "ready_within", "reset_after", "reset_timeout", "retry_after", "running_for",
-        "seconds", "since", "slow_after", "started_at", "timeout", "total", "trial_timeout",
-        "ttl", "within",
+        "after", "attempt_timeout", "deadline", "delay", "delivery_timeout", "duration",
+        "ended_at", "every", "grace", "handled_for", "initial", "maximum", "now", "opened_at",
+        "per", "probe_timeout", "queued_for", "ran_for", "ready_within", "reset_after",
+        "reset_timeout", "retry_after", "running_for", "seconds", "since", "slow_after",
+        "started_at", "timeout", "total", "trial_timeout", "ttl", "within",
     }
 )  # fmt: skip
 
 # Floats that are no times.
 NUMBERS = frozenset(
     {
-        "a", "attempts", "b", "buffer", "crash_rate", "factor", "failure_rate", "jitter",
-        "max_breakers", "max_children", "max_restarts", "max_tasks", "max_waiting", "rate", "ratio",
-        "share", "window",
+        "a", "attempts", "b", "best", "buffer", "count", "crash_rate", "factor", "failure_rate",
+        "iterations", "jitter", "limit", "max_breakers", "max_children", "max_restarts",
+        "max_tasks", "max_waiting", "parallelism", "rate", "ratio", "score", "share", "step",
+        "unit", "value", "window",
     }
 )  # fmt: skip
 

@@ -10,6 +10,10 @@ Each room of the library answers one question, and is imported by its name:
     How do tasks talk? Mailboxes with a cap, servers that answer, acknowledged calls.
 `trio_foundation.resilience`
     When should I not call? Circuit breakers, retries, limits.
+`trio_foundation.tasks`
+    How do I get a batch done? Supervised tasks, parallel maps.
+`trio_foundation.search`
+    Which setting is best? Random search, in parallel trials.
 `trio_foundation.testing`
     How do I test mine? Faults on demand.
 `trio_foundation.application`
