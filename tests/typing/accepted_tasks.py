@@ -12,7 +12,6 @@ from typing import assert_type
 
 import trio
 
-
 from trio_foundation.resilience import CircuitBreaker, Pipeline, Retry
 from trio_foundation.tasks import (
     Caller,
