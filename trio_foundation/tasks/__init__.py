@@ -14,10 +14,11 @@ from ._errors import TaskCancelled, TaskSupervisorNotRunning, TaskTimeout, TooMa
 from ._events import FinishedAs, TaskEvent, TaskFinished, TaskStarted
 from ._limit import Limit
 from ._map import open_map, parallel_map
-from ._options import MapOptions, OnError, Progress, RunIn
+from ._options import MapOptions, OnError, Progress
 from ._results import Failed, Ok, Result
 from ._supervisor import TaskSupervisor, open_task_supervisor
 from ._task import Task
+from ._where import RunIn
 
 __all__ = [
     "Caller",

@@ -9,6 +9,7 @@ import trio
 
 from ._errors import TaskTimeout
 from ._frames import is_of_callers
+from ._where import Way
 
 __all__ = ["Attempt", "Caller", "Misused", "attempt_of", "check_that_it_was_called"]
 
@@ -63,7 +64,7 @@ class Caller(Protocol):
 
 
 def attempt_of(
-    async_fn: Attempt,
+    way: Way,
     *,
     name: str,
     timeout: float | None,
@@ -73,16 +74,24 @@ def attempt_of(
     """Return what is called with an item.
 
     Args:
-        async_fn: The function.
+        way: How the function is called.
         name: What it is called.
         timeout: How long an item may take, in seconds.
         retry: What calls the function.
         is_deaf: Whether the function does not hear that its time is over.
     """
-    call = async_fn if retry is None else _through(retry, async_fn)
-    if timeout is None:
-        return call
-    return (_at_most if is_deaf else _within)(timeout, call, name)
+    call = way.call if retry is None else _through(retry, way.call)
+    if timeout is not None:
+        call = (_at_most if is_deaf else _within)(timeout, call, name)
+    return call if way.get_ready is None else _after(way.get_ready, call)
+
+
+def _after(get_ready: Callable[[], Awaitable[object]], async_fn: Attempt) -> Attempt:
+    async def call(item: object) -> object:
+        await get_ready()
+        return await async_fn(item)
+
+    return call
 
 
 def _through(caller: Caller, async_fn: Attempt) -> Attempt:

@@ -83,8 +83,8 @@ class Batch:
         """
         try:
             with self._scope:
-                async with self._plan.place as async_fn:
-                    await self._run(self._plan.attempt_with(async_fn))
+                async with self._plan.place as way:
+                    await self._run(self._plan.attempt_with(way))
         finally:
             self._pace.end()
             self._owner.running -= self._pace.workers  # of those that an interrupt has hit
@@ -115,6 +115,7 @@ class Batch:
 
     async def _run(self, attempt: Attempt) -> None:
         with self._plan.limit.telling(self._note_limit):
+            self._note_limit()  # which may have changed since the map was called for
             # A group in any run, also in one that would have a single error come without.
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 self._nursery = nursery
@@ -248,7 +249,7 @@ class Batch:
                         value = await attempt(item)
                         result = Ok(item, value) if collects else value
                     except Exception as error:
-                        check_that_it_was_called(self._plan.name, error)
+                        self._check(number, error)
                         if not collects:
                             raise
                         result = Failed(item, without_callers(error))
@@ -343,11 +344,16 @@ class Batch:
         try:
             value = await self._attempt(item)
         except Exception as error:
-            check_that_it_was_called(self._plan.name, error)
+            self._check(number, error)
             if not self._plan.collects:
                 raise
             return Failed(item, without_callers(error))
         return Ok(item, value) if self._plan.collects else value
+
+    def _check(self, number: int, error: Exception) -> None:
+        check_that_it_was_called(self._plan.name, error)
+        if not self._plan.collects:  # else the item is told beside it
+            error.add_note(f"item {number} of a map of {self._plan.name}")
 
     async def _do_aloud(self, number: int, item: object) -> Any:  # noqa: ANN401
         owner, name = self._owner, self._plan.name

@@ -13,9 +13,10 @@ from .._base import is_flag_set
 from ._attempts import Caller
 from ._errors import TaskSupervisorNotRunning
 from ._limit import Limit
-from ._options import MapOptions, OnError, Progress, RunIn
+from ._options import MapOptions, OnError, Progress
 from ._results import Failed, Ok
 from ._supervisor import TaskSupervisor, nearest, open_task_supervisor
+from ._where import RunIn
 
 __all__ = ["open_map", "parallel_map"]
 
@@ -89,16 +90,18 @@ async def parallel_map(  # noqa: PLR0913  keywords, with defaults
             and an async one is closed in the end.
         limit: How many items are worked on at once: a number, `math.inf`, or a `Limit`, which
             can be changed meanwhile. By default, as many as there are cores.
-        timeout: How long an item may take, in seconds, with all that *retry* does. The result
-            of one that takes longer is ``Failed(item, TaskTimeout)``.
+        timeout: How long an item may take, in seconds, with all that *retry* does, and from
+            when its process has started. The result of one that takes longer is
+            ``Failed(item, TaskTimeout)``.
         ordered: Whether results come in the order of the items, or of their ends.
         on_error: With ``"collect"``, an item's error is its result, a `Failed`. With
             ``"raise"``, values are returned, and the first error cancels the rest and is
             raised as by a nursery, in a group.
         run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
             ``"thread"``, which cannot be cancelled and is waited for (but hears of it by
-            `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed; this needs ``pip install
-            'trio-foundation[process]'``, and a function and items that can be pickled.
+            `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed. This
+            needs ``pip install 'trio-foundation[process]'``, and a function and items that can
+            be pickled (with cloudpickle installed, lambdas too).
         retry: What calls the function for each item: a `Retry`, a `CircuitBreaker`, a
             `Pipeline`, or whatever has such a method *call*. A `Retry` does not sleep towards
             *timeout*: the item fails with its last error instead.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Literal, TypeAlias, TypedDict
 
 from .._base import check_choice, check_count, check_seconds, is_plain_function
 from ._attempts import Caller
 from ._limit import Limit
+from ._where import RunIn
 
 __all__ = [
     "MapOptions",
     "OnError",
     "Progress",
-    "RunIn",
     "buffer_of",
     "check_options",
     "limit_of",
@@ -22,10 +23,6 @@ __all__ = [
 
 OnError: TypeAlias = Literal["collect", "raise"]
 """What is done with an item's error: it is handed out like a result, or ends it all."""
-
-RunIn: TypeAlias = Literal["task", "thread", "process"]
-"""Where the function runs: as an async function in a task, as a plain one in a thread or in
-another process."""
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 """Told how many items are done, and of how many; None if nobody knows."""
@@ -105,6 +102,11 @@ def check_options(
     ):
         raise TypeError(
             f"retry must be a Retry, or whatever has an async method call, not {retry!r}"
+        )
+    if isinstance(on_progress, AbstractContextManager):
+        raise TypeError(
+            "on_progress is a function: write `with rich_progress(...) as progress:` and then "
+            "on_progress=progress"
         )
     if on_progress is not None and not is_plain_function(on_progress):
         raise TypeError(f"on_progress must be a plain function or None, not {on_progress!r}")

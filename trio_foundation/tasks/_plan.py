@@ -9,8 +9,8 @@ from typing import Any, final
 from .._base import check_async_fn, check_bool, name_of
 from ._attempts import Attempt, Caller, attempt_of
 from ._limit import Limit
-from ._options import OnError, Progress, RunIn, check_options, limit_of
-from ._where import Place, place_of
+from ._options import OnError, Progress, check_options, limit_of
+from ._where import Place, RunIn, Way, place_of
 
 __all__ = ["Plan"]
 
@@ -75,10 +75,10 @@ class Plan:
         """Forget the items; a generator that nobody else has is closed thereby."""
         self.items = ()
 
-    def attempt_with(self, async_fn: Attempt) -> Attempt:
-        """Return what is called with an item, made of the function that *place* gave."""
+    def attempt_with(self, way: Way) -> Attempt:
+        """Return what is called with an item, made of what *place* gave."""
         return attempt_of(
-            async_fn,
+            way,
             name=self.name,
             timeout=self._timeout,
             retry=self._retry,

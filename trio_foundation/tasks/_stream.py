@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
@@ -96,6 +96,14 @@ class MapBlock(AbstractAsyncContextManager[Results]):
         self._nursery: trio.Nursery | None = None
         self._results: Results | None = None
         self._raised: BaseException | None = None
+
+    def __aiter__(self) -> NoReturn:
+        raise TypeError("write `async with open_map(...) as results:`, and go over the results")
+
+    def __await__(self) -> NoReturn:
+        raise TypeError(
+            "write `async with open_map(...) as results:`, or await parallel_map(...) for all of them"
+        )
 
     @enable_ki_protection
     async def __aenter__(self) -> Results:

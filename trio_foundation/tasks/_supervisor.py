@@ -18,12 +18,13 @@ from ._attempts import Caller
 from ._gather import gather
 from ._groups import alone
 from ._limit import Limit
-from ._options import MapOptions, OnError, Progress, RunIn, buffer_of
+from ._options import MapOptions, OnError, Progress, buffer_of
 from ._owner import Owner
 from ._plan import Plan
 from ._results import Failed, Ok
 from ._stream import MapBlock
 from ._task import Task
+from ._where import RunIn
 from ._work import Work
 
 __all__ = ["TaskSupervisor", "nearest", "open_task_supervisor"]

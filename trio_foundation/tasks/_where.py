@@ -7,16 +7,32 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, final
 
+import attrs
 import trio
 
-from ._options import RunIn
+__all__ = ["Place", "RunIn", "Way", "place_of"]
 
-__all__ = ["Place", "place_of"]
+RunIn: TypeAlias = Literal["task", "thread", "process"]
+"""Where the function runs: as an async function in a task, as a plain one in a thread or in
+another process."""
 
-Place: TypeAlias = AbstractAsyncContextManager[Callable[[Any], Awaitable[Any]]]
-"""A block in which the function can be called; it gives the async function that does it."""
+
+@final
+@attrs.frozen
+class Way:
+    """How a function is called."""
+
+    call: Callable[[Any], Awaitable[Any]]
+    """Calls it with an item."""
+
+    get_ready: Callable[[], Awaitable[object]] | None = None
+    """What has to be done before, and is no part of the time of the item."""
+
+
+Place: TypeAlias = AbstractAsyncContextManager[Way]
+"""A block in which the function can be called."""
 
 
 def place_of(run_in: RunIn, function: Callable[[Any], Any]) -> Place:
@@ -26,7 +42,7 @@ def place_of(run_in: RunIn, function: Callable[[Any], Any]) -> Place:
         ModuleNotFoundError: If it is to run in a process, and trio-parallel is not installed.
     """
     if run_in == "task":
-        return nullcontext(function)
+        return nullcontext(Way(function))
     if run_in == "thread":
         return _in_threads(function)
     return _in_processes(function, _trio_parallel())
@@ -38,21 +54,26 @@ def _in_threads(function: Callable[[Any], Any]) -> Place:
     async def call(item: object) -> object:
         return await trio.to_thread.run_sync(function, item, limiter=threads)
 
-    return nullcontext(call)
+    return nullcontext(Way(call))
 
 
 @asynccontextmanager
-async def _in_processes(
-    function: Callable[[Any], Any], engine: ModuleType
-) -> AsyncGenerator[Callable[[Any], Awaitable[Any]]]:
+async def _in_processes(function: Callable[[Any], Any], engine: ModuleType) -> AsyncGenerator[Way]:
     processes = trio.CapacityLimiter(math.inf)
 
     async with engine.open_worker_context() as context:
 
-        async def call(item: object) -> object:
-            return await context.run_sync(function, item, kill_on_cancel=True, limiter=processes)
+        async def run(*job: Any) -> object:
+            return await context.run_sync(*job, kill_on_cancel=True, limiter=processes)
 
-        yield call
+        async def call(item: object) -> object:
+            return await run(function, item)
+
+        async def get_ready() -> None:
+            if not context.statistics().idle_workers:
+                await run(bool)  # anything, so that a process has started
+
+        yield Way(call, get_ready)
 
 
 def _trio_parallel() -> ModuleType:

@@ -10,7 +10,7 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from ._errors import TaskCancelled
-from ._frames import without_callers
+from ._frames import is_of_callers, without_callers
 from ._owner import Owner
 from ._results import Failed, Ok
 
@@ -136,8 +136,17 @@ async def _outcome(
         if rest is not None:
             raise
     except Exception as error:  # noqa: BLE001  whoever asks gets it
+        if isinstance(error, TypeError) and is_of_callers(error):
+            return Failed(args, _not_called(name, error))
         return Failed(args, without_callers(error))
     return Failed(args, TaskCancelled(name))
+
+
+def _not_called(name: str, error: TypeError) -> TypeError:
+    return TypeError(
+        f"{name} must be an async function that takes these arguments: {error}; bind keyword "
+        f"arguments with functools.partial, and call a plain function by trio.to_thread.run_sync"
+    )
 
 
 @disable_ki_protection
