@@ -259,3 +259,9 @@ async def test_so_is_a_value_that_cannot() -> None:
 
 def make(what: str) -> Any:
     return threading.Lock() if what == "lock" else []
+
+
+async def test_the_start_of_a_process_is_no_part_of_the_time_of_its_item() -> None:
+    async with open_task_supervisor():
+        results = await parallel_map(abs, [-1, -2], run_in="process", timeout=0.3, limit=2)
+    assert values_of(results) == [1, 2]
