@@ -7,7 +7,7 @@ from typing import final
 
 import trio
 
-from ._rules import Drawn, Pruner, Reports, Trial, TrialState, as_number, score_of
+from ._rules import Drawn, Pruner, Reports, Trial, TrialState, as_number, score_of, whole_number
 
 __all__ = ["Run", "current_run", "report"]
 
@@ -133,9 +133,8 @@ async def report(step: int, value: float) -> None:
     number = as_number(value)
     if number is None:
         raise TypeError(f"value must be a number, not {value!r}")
-    if isinstance(step, bool) or not isinstance(step, int):
-        raise TypeError(f"step must be a whole number, not {step!r}")
-    if step < 0:
+    at = whole_number("step", step)
+    if at < 0:
         raise ValueError(f"step must be 0 or more, not {step!r}")
-    run.report(step, number)
+    run.report(at, number)
     await trio.lowlevel.checkpoint()

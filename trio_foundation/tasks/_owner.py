@@ -29,12 +29,12 @@ class Owner:
     __slots__ = ("_failed", "_nursery", "audience", "max_tasks", "name", "running", "was_cancelled")
 
     def __init__(self, nursery: trio.Nursery, name: str, max_tasks: float) -> None:
-        self.name = name
-        self.max_tasks = max_tasks
-        self.running = 0
-        self.was_cancelled = False
+        self.name: str = name
+        self.max_tasks: float = max_tasks
+        self.running: int = 0
+        self.was_cancelled: bool = False
         """Whether a task has ended because the block was cancelled."""
-        self.audience = Audience(TaskStarted, TaskFinished)
+        self.audience: Audience = Audience(TaskStarted, TaskFinished)
         self._nursery: trio.Nursery | None = nursery
         self._failed: WeakSet[_Reporting] = WeakSet()
 

@@ -45,8 +45,8 @@ class Work(Generic[R]):
     def __init__(
         self, name: str, async_fn: Callable[..., Awaitable[R]], args: tuple[Any, ...]
     ) -> None:
-        self.name = name
-        self.scope = trio.CancelScope()
+        self.name: str = name
+        self.scope: trio.CancelScope = trio.CancelScope()
         self.result: Ok[tuple[Any, ...], R] | Failed[tuple[Any, ...]] | None = None
         """What became of it; None while it runs."""
         self._async_fn: Callable[..., Awaitable[R]] | None = async_fn

@@ -11,6 +11,7 @@ from ._journal import (
     encode,
     header_of,
     line_of,
+    same_words,
     trial_of,
     words_for,
 )
@@ -21,7 +22,7 @@ from ._ranking import is_better, score_of
 from ._space import RandomSource, SearchSpace
 from ._trial import Trial, TrialState
 from ._units import latin_hypercube_units, random_units
-from ._values import as_number
+from ._values import as_number, whole_number
 
 __all__ = [
     "Axis",
@@ -57,6 +58,8 @@ __all__ = [
     "random_units",
     "rises_of",
     "score_of",
+    "same_words",
     "trial_of",
+    "whole_number",
     "words_for",
 ]

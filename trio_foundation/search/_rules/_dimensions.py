@@ -13,7 +13,14 @@ from typing import Any, TypeAlias, TypeVar, final
 
 import attrs
 
-from ._values import as_number, distinct_values, finite_number, is_whole, same, whole_number
+from ._values import (
+    distinct_values,
+    finite_number,
+    is_between,
+    is_whole,
+    same,
+    whole_number,
+)
 
 __all__ = [
     "Choice",
@@ -70,13 +77,16 @@ class Uniform:
     )
 
     count: float = attrs.field(init=False, repr=False, eq=False, default=math.inf)
-    """How many values there are; `math.inf` without *step*."""
+    """How many values there are; `math.inf` without *step*, unless *a* is *b*."""
 
     def __attrs_post_init__(self) -> None:
         a, b = _check_bounds(self.a, self.b, finite_number)
         object.__setattr__(self, "a", a)
         object.__setattr__(self, "b", b)
         if self.step is None:
+            if a == b:
+                object.__setattr__(self, "_exact", (Fraction(a), Fraction(0)))
+                object.__setattr__(self, "count", 1)
             return
         step = finite_number("step", self.step)
         if not step > 0:
@@ -96,17 +106,17 @@ class Uniform:
         return min(max(self.a * (1 - unit) + self.b * unit, self.a), self.b)
 
     def nth(self, index: int) -> float:
-        """Return one of its values, by its number; only with *step*."""
+        """Return one of its values, by its number; only if there is an end to them."""
         start, width = self._exact
         return float(start + index * width)
 
     def holds(self, value: object) -> bool:
         """Return whether it may have this value."""
-        number = as_number(value)
-        if number is None or not self.a <= number <= self.b:
+        if not is_between(self.a, value, self.b):
             return False
         if self.step is None:
             return True
+        number = finite_number("value", value)
         start, width = self._exact
         index = round((Fraction(repr(number)) - start) / width)
         return 0 <= index < self.count and self.nth(index) == number
@@ -123,9 +133,9 @@ class Uniform:
         Raises:
             ValueError: If there is no end to them, and no *count*.
         """
-        if self.step is not None:
+        if self.count != math.inf:
             return map(self.nth, spread(int(self.count), count))
-        return _between(self, count, lambda share: self.a * (1 - share) + self.b * share)
+        return _between(self, count, self.at)
 
     def __str__(self) -> str:
         steps = "" if self.step is None else f" in steps of {self.step:g}"
@@ -169,8 +179,8 @@ class LogUniform:
 
     @property
     def count(self) -> float:
-        """How many values there are: `math.inf`."""
-        return math.inf
+        """How many values there are: `math.inf`, unless *a* is *b*."""
+        return 1 if self.a == self.b else math.inf
 
     def at(self, unit: float) -> float:
         """Return the value for a number from 0 up to, but not including, 1."""
@@ -181,8 +191,7 @@ class LogUniform:
 
     def holds(self, value: object) -> bool:
         """Return whether it may have this value."""
-        number = as_number(value)
-        return number is not None and self.a <= number <= self.b
+        return is_between(self.a, value, self.b)
 
     def grid(self, count: int | None = None) -> Iterator[float]:
         """Return *count* values from *a* to *b*, each as many times the one before.
@@ -194,8 +203,10 @@ class LogUniform:
             The values, the least first.
 
         Raises:
-            ValueError: If there is no *count*.
+            ValueError: If there is no *count*, unless *a* is *b*.
         """
+        if self.a == self.b:
+            return iter([self.a])
         return _between(self, count, self.at)
 
     def __str__(self) -> str:
@@ -272,6 +283,9 @@ class IntUniform:
 @attrs.frozen
 class Choice:
     """One of a few values, of any kind, each as likely as any other.
+
+    All trials are given the values themselves, no copies: one that changes a list or a dictionary
+    changes it for those that come after it.
 
     Raises:
         TypeError: If *values* is text, or a set, whose order is another one in each run.

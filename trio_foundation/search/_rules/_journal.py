@@ -22,8 +22,21 @@ from ..._base import name_of
 from ._dimensions import Dimension
 from ._space import SearchSpace
 from ._trial import Trial, TrialState
+from ._values import is_whole, whole_number
 
-__all__ = ["Line", "Pages", "decode", "described", "encode", "header_of", "line_of", "words_for"]
+__all__ = [
+    "Line",
+    "Pages",
+    "decode",
+    "described",
+    "described_error",
+    "encode",
+    "header_of",
+    "line_of",
+    "same_words",
+    "trial_of",
+    "words_for",
+]
 
 Line: TypeAlias = dict[str, Any]
 """One line, decoded."""
@@ -31,6 +44,7 @@ Line: TypeAlias = dict[str, Any]
 _FORMAT = 1
 _MARK = b'{"journal": '
 _HEADER_KEYS = frozenset({"journal", "seed", "sampler", "maximize", "space"})
+_ENDED = frozenset({"complete", "failed", "pruned"})
 _TRIAL_KEYS = frozenset({"index", "state", "value", "params", "duration"})
 
 
@@ -163,6 +177,16 @@ def words_for(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: described(value) for name, value in params.items()}
 
 
+def same_words(one: object, other: object) -> bool:
+    """Return whether two things in JSON's terms are the same there: 1, 1.0 and true are three.
+
+    Example:
+        >>> same_words({"a": 1, "b": 2}, {"b": 2, "a": 1}), same_words([1], [True])
+        (True, False)
+    """
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
 def described_error(error: BaseException) -> str:
     """Return an error's type and text, in one line."""
     try:
@@ -202,12 +226,25 @@ def _numbered_lines(data: bytes) -> Iterator[tuple[int, Line]]:
     for number, text in enumerate(data.splitlines(), 1):
         try:
             line = json.loads(text)
-            _check_line(line, _HEADER_KEYS if number == 1 else _TRIAL_KEYS)
-        except ValueError:
+            (_check_header if number == 1 else _check_trial)(line)
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
             raise ValueError(str(number)) from None
         yield number, line
 
 
-def _check_line(line: object, keys: frozenset[str]) -> None:
+def _check_header(line: Any) -> None:
+    _check_keys(line, _HEADER_KEYS)
+    if not is_whole(line["seed"]) or not isinstance(line["space"], dict):
+        raise ValueError
+
+
+def _check_trial(line: Any) -> None:
+    _check_keys(line, _TRIAL_KEYS)
+    if whole_number("index", line["index"]) < 0 or line["state"] not in _ENDED:
+        raise ValueError
+    trial_of(line, {}, None)  # which raises if a number is none
+
+
+def _check_keys(line: object, keys: frozenset[str]) -> None:
     if not isinstance(line, dict) or not keys <= cast(Line, line).keys():
         raise ValueError

@@ -96,8 +96,6 @@ class Draws(Iterator[Drawn | None]):
     def __init__(self, space: SearchSpace, units: Units, iterations: float) -> None:
         self.skipped = 0
         """How many draws came to a point that was there before."""
-        self.has_ended = False
-        """Whether all were drawn."""
         self._space = space
         self._drawer = Drawer(space)
         self._units = units
@@ -107,12 +105,16 @@ class Draws(Iterator[Drawn | None]):
         self._seen: set[Key] = set()
         self._most: float | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all were drawn."""
+        return self._next >= self._iterations and not self._left
+
     def __next__(self) -> Drawn | None:
         if self._left:
             return self._left.popleft()
         for _ in range(_TURN):
-            if self._next >= self._iterations:
-                self.has_ended = True
+            if self.has_ended:
                 raise StopIteration
             drawn = self._draw()
             if drawn is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol, cast, final, get_args
 
+from ..._base import is_plain_function
 from ._dimensions import Choice, Dimension, When
 from ._values import is_whole, same
 
@@ -93,11 +95,16 @@ class SearchSpace:
         Returns:
             The settings by name.
 
+        Raises:
+            TypeError: If *rng* gives no random numbers.
+
         Example:
             >>> import random
             >>> SearchSpace(x=IntUniform(1, 6)).sample(random.Random(42))
             {'x': 4}
         """
+        if not callable(getattr(rng, "random", None)):
+            raise TypeError(f"rng must be a source such as random.Random(42), not {rng!r}")
         return self.at([rng.random() for _ in self._dimensions])
 
     def at(self, units: Sequence[float]) -> dict[str, Any]:
@@ -147,7 +154,7 @@ class SearchSpace:
         for name in counts:
             if name not in self._dimensions:
                 raise ValueError(f"{name} is no dimension of this space: {self._names()}")
-        values: list[list[Any]] = []
+        values: list[Callable[[], Iterator[Any]]] = []
         for name, dimension in self._dimensions.items():
             wanted = counts.get(name, count)
             if wanted is None and dimension.count == math.inf:
@@ -155,7 +162,7 @@ class SearchSpace:
                     f"{name} is {dimension}, and there is no end to these: say how many of them, "
                     f"as in grid({name}=5)"
                 )
-            values.append(list(dimension.grid(wanted)))
+            values.append(partial(dimension.grid, wanted))
         return self._walk({}, list(self._dimensions.items()), values)
 
     def validate(self, point: Mapping[str, object]) -> None:
@@ -205,7 +212,7 @@ class SearchSpace:
         self,
         point: dict[str, Any],
         rest: list[tuple[str, Dimension]],
-        values: list[list[Any]],
+        values: list[Callable[[], Iterator[Any]]],
     ) -> Iterator[dict[str, Any]]:
         if not rest:
             yield dict(point)
@@ -214,16 +221,16 @@ class SearchSpace:
         if not self.is_met(dimension.when, point):
             yield from self._walk(point, later, values[1:])
             return
-        for value in values[0]:
+        for value in values[0]():
             yield from self._walk({**point, name: value}, later, values[1:])
 
     def _check_condition(self, name: str, when: object) -> None:
-        if when is None or (callable(when) and not isinstance(when, Mapping)):
+        if when is None or (is_plain_function(when) and not isinstance(when, Mapping)):
             return
         if not isinstance(when, Mapping):
             raise TypeError(
                 f"the condition of {name} must be a dictionary, such as {{'kernel': 'rbf'}}, or "
-                f"a function of the settings before it, not {when!r}"
+                f"a plain function of the settings before it, not {when!r}"
             )
         for other, wanted in cast(Mapping[str, object], when).items():
             dimension = self._dimensions.get(other)
@@ -232,12 +239,7 @@ class SearchSpace:
                     f"the condition of {name} is about {other!r}, which is no dimension before "
                     f"{name}: {self._names() or 'there is none'}"
                 )
-            for one in _options(wanted):
-                if not dimension.holds(one):
-                    raise ValueError(
-                        f"the condition of {name} can never be met: {other} is {dimension}, and "
-                        f"never {one!r}"
-                    )
+            _check_options(name, other, dimension, wanted)
 
     def _names(self) -> str:
         return f"there is {', '.join(self._dimensions)}" if self._dimensions else ""
@@ -256,6 +258,18 @@ def _check_grid_count(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if int(value) < 1:
         raise ValueError(f"{name} must be 1 or more, not {value!r}")
+
+
+def _check_options(name: str, other: str, dimension: Dimension, wanted: object) -> None:
+    options = _options(wanted)
+    for one in options or (wanted,):
+        if options and dimension.holds(one):
+            continue
+        hint = "; for any of a few, write a set" if isinstance(one, (list, tuple)) else ""
+        raise ValueError(
+            f"the condition of {name} can never be met: {other} is {dimension}, and never "
+            f"{one!r}{hint}"
+        )
 
 
 def _value_in(point: Mapping[str, object], name: str, dimension: Dimension) -> object:

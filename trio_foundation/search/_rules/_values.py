@@ -7,7 +7,15 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Protocol, SupportsIndex, TypeGuard, cast
 
-__all__ = ["as_number", "distinct_values", "finite_number", "is_whole", "same", "whole_number"]
+__all__ = [
+    "as_number",
+    "distinct_values",
+    "finite_number",
+    "is_between",
+    "is_whole",
+    "same",
+    "whole_number",
+]
 
 
 class _Floatable(Protocol):
@@ -16,6 +24,8 @@ class _Floatable(Protocol):
 
 def as_number(value: object) -> float | None:
     """Return a number as a float; None if it is none. NumPy's scalars are numbers too.
+
+    Those of NumPy that are truth values or complex have a ``__float__`` as well, and are none.
 
     Raises:
         OverflowError: If it is too large for a float.
@@ -28,6 +38,8 @@ def as_number(value: object) -> float | None:
         return value
     if isinstance(value, (bool, str, bytes)) or not hasattr(type(value), "__float__"):
         return None
+    if getattr(getattr(value, "dtype", None), "kind", None) in {"b", "c"}:
+        return None
     return float(cast(_Floatable, value))
 
 
@@ -36,14 +48,31 @@ def finite_number(name: str, value: object) -> float:
 
     Raises:
         TypeError: If *value* is no number.
-        ValueError: If it is not finite.
+        ValueError: If it is not finite, or too large for a float.
     """
-    number = as_number(value)
+    try:
+        number = as_number(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that a float can hold") from None
     if number is None:
         raise TypeError(f"{name} must be a number, not {value!r}")
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, not {value!r}")
     return number
+
+
+def is_between(low: float, value: object, high: float) -> bool:
+    """Return whether something is a number between two others, which may be equal to it.
+
+    Example:
+        >>> is_between(0, 1, 1), is_between(0, 10**400, 1), is_between(0, "1", 1)
+        (True, False, False)
+    """
+    try:
+        number = as_number(value)
+    except OverflowError:  # no float is as large
+        return False
+    return number is not None and low <= number <= high
 
 
 def whole_number(name: str, value: object) -> int:
