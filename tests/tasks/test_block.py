@@ -221,6 +221,29 @@ async def test_a_map_that_needs_more_ends_with_that(kind: str, autojump_clock: M
         assert (work.running, work.ended) == (0, [])
 
 
+@pytest.mark.parametrize("on_error", ["collect", "raise"])
+@pytest.mark.parametrize("kind", ["plain", "async"])
+async def test_a_map_for_which_there_is_no_task_at_all_does_not_return_nothing(
+    kind: str, on_error: Any, autojump_clock: MockClock
+) -> None:
+    async def numbers() -> Any:
+        yield 0
+
+    def items() -> Any:
+        return [0] if kind == "plain" else numbers()
+
+    work = Work()
+    async with open_task_supervisor(max_tasks=1) as tasks:
+        tasks.start_soon(trio.sleep, 1.0)
+        with pytest.raises(TooManyTasks):
+            await tasks.parallel_map(work.do, items(), on_error=on_error)
+        async with tasks.open_map(work.do, items(), on_error=on_error) as results:
+            with pytest.raises(TooManyTasks):
+                await results.receive()
+        assert await tasks.parallel_map(work.do, [], on_error=on_error) == []
+    assert work.ended == []
+
+
 async def test_so_does_one_that_hands_out_its_results(autojump_clock: MockClock) -> None:
     async with open_task_supervisor(max_tasks=2) as tasks:
         async with tasks.open_map(Work().do, range(9), limit=3) as results:

@@ -176,7 +176,8 @@ class Batch:
             self._source = iter(items)
         except Exception as error:  # noqa: BLE001  raised when the rest, nothing, has ended
             self._end_input(error)
-        self._start_worker()
+        else:
+            self._start_next(self._source)
         if not self._pace.workers:
             self._end_all()
 
@@ -191,7 +192,7 @@ class Batch:
                 self._start(self._work, self._source)
 
     def _start_next(self, source: Iterator[Any]) -> None:
-        """Start the next worker, as one that has just begun an item."""
+        """Start the next worker, in a task of the map, where the input may be looked at."""
         if not self._pace.wants_worker:
             return
         try:
