@@ -17,6 +17,7 @@ from trio_foundation.search import (
     FailedBefore,
     JournalBroken,
     JournalDiffers,
+    JournalInUse,
     SearchResult,
     SearchSpace,
     TooManyFailures,
@@ -134,6 +135,7 @@ def test_a_result_is_made_of_its_best_and_its_trials() -> None:
         TooManyFailures(1, SearchResult(None, [Trial(0, {}, None, OSError("x"), "failed")])),
         JournalDiffers("a.jsonl", "seed", 1, 2),
         JournalBroken("a.jsonl", 3),
+        JournalInUse("a.jsonl"),
         FailedBefore("ValueError"),
     ],
 )

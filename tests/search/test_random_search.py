@@ -8,6 +8,7 @@ import os
 import random
 import re
 import threading
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from trio_foundation.search import (
     Choice,
     IntUniform,
     LogUniform,
+    MedianPruner,
     SearchEvent,
     SearchFinished,
     SearchResult,
@@ -476,3 +478,26 @@ def test_parallelism_changes_nothing_but_time(
     assert repr(points(one)) == repr(points(many))
     assert one.skipped == many.skipped
     assert (one.best and one.best.index) == (many.best and many.best.index)
+
+
+@pytest.mark.realtime
+async def test_a_thread_that_takes_too_long_is_waited_for_and_has_failed() -> None:
+    def evaluate(params: dict[str, Any]) -> float:
+        time.sleep(0.3 if params["x"] == 1 else 0.0)
+        return 1.0
+
+    space = SearchSpace(x=Choice([0, 1]))
+    async with open_task_supervisor():
+        result = await random_search(
+            space, evaluate, iterations=20, trial_timeout=0.1, run_in="thread"
+        )
+    states = {trial.params["x"]: trial.state for trial in result.trials}
+    assert states == {0: "complete", 1: "failed"}
+    (late,) = (trial for trial in result.trials if trial.state == "failed")
+    assert isinstance(late.error, TaskTimeout)
+
+
+async def test_a_pruner_is_not_for_trials_that_cannot_report() -> None:
+    async with open_task_supervisor():
+        with pytest.raises(ValueError, match="pruner needs trials that report"):
+            await random_search(LINE, len, run_in="process", pruner=MedianPruner())

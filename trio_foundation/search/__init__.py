@@ -8,7 +8,13 @@ best; a trial that fails, hangs or is hopeless hurts no other. Its tasks belong 
 from __future__ import annotations
 
 from .._base import give_home as _give_home
-from ._errors import FailedBefore, JournalBroken, JournalDiffers, TooManyFailures
+from ._errors import (
+    FailedBefore,
+    JournalBroken,
+    JournalDiffers,
+    JournalInUse,
+    TooManyFailures,
+)
 from ._events import SearchEvent, SearchFinished, TrialFinished, TrialStarted
 from ._options import Sampler, SearchOptions
 from ._plot import plot
@@ -40,6 +46,7 @@ __all__ = [
     "IntUniform",
     "JournalBroken",
     "JournalDiffers",
+    "JournalInUse",
     "LogUniform",
     "MedianPruner",
     "Pruner",

@@ -8,7 +8,13 @@ from .._base import FoundationError
 from ._result import SearchResult
 from ._rules import described_error
 
-__all__ = ["FailedBefore", "JournalBroken", "JournalDiffers", "TooManyFailures"]
+__all__ = [
+    "FailedBefore",
+    "JournalBroken",
+    "JournalDiffers",
+    "JournalInUse",
+    "TooManyFailures",
+]
 
 
 @final
@@ -105,6 +111,26 @@ class JournalBroken(FoundationError):
             f"line {self.line} of {self.path} is no line of a journal: mend it or take it out, "
             "or begin a new one"
         )
+
+
+@final
+class JournalInUse(FoundationError):
+    """Another search writes this journal, be it in another process.
+
+    Example:
+        >>> print(JournalInUse("run.jsonl"))
+        run.jsonl is written by another search: give each a journal of its own
+    """
+
+    path: str
+    """Where the journal is."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} is written by another search: give each a journal of its own"
 
 
 @final

@@ -4,10 +4,14 @@ Each line is written at once, by one write that the operating system takes whole
 the process, but not the machine. A write takes some microseconds, less than asking a thread to
 do it, and a search whose trials are worth a journal can bear them. That is why it is done in
 place.
+
+While a search writes, the file is locked: two that write one journal would each take the other's
+lines for the rest of its own, and cut them off.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,8 +19,18 @@ from io import FileIO
 from pathlib import Path
 from typing import final
 
-from ._errors import FailedBefore, JournalBroken, JournalDiffers
-from ._rules import Line, Pages, Trial, decode, encode, line_of, trial_of, words_for
+from ._errors import FailedBefore, JournalBroken, JournalDiffers, JournalInUse
+from ._rules import (
+    Line,
+    Pages,
+    Trial,
+    decode,
+    encode,
+    line_of,
+    same_words,
+    trial_of,
+    words_for,
+)
 
 __all__ = ["Journal", "Record", "read_record", "same_file"]
 
@@ -28,11 +42,13 @@ class Record:
     Args:
         path: Where the journal is.
         pages: What it holds.
+        length: How many bytes it has.
     """
 
-    def __init__(self, path: Path, pages: Pages) -> None:
+    def __init__(self, path: Path, pages: Pages, length: int) -> None:
         self.path = path
         self.pages = pages
+        self.length = length
 
     @property
     def seed(self) -> int | None:
@@ -50,7 +66,7 @@ class Record:
         if there is None:
             return
         for key in {**header, **there}:
-            if there.get(key) != header.get(key):
+            if not same_words(there.get(key), header.get(key)):
                 raise JournalDiffers(str(self.path), key, there.get(key), header.get(key))
 
     def find(self, index: int, params: Mapping[str, object]) -> Trial:
@@ -61,7 +77,7 @@ class Record:
         """
         line = self.pages.lines[index]
         here = words_for(params)
-        if line["params"] != here:
+        if not same_words(line["params"], here):
             what = f"trial {index}"
             raise JournalDiffers(str(self.path), what, line["params"], here)
         error = FailedBefore(str(line["error"])) if "error" in line else None
@@ -81,9 +97,11 @@ def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
 
     Raises:
         FileNotFoundError: If there is none, and there must be.
+        FileExistsError: If there is something that is no file.
         JournalBroken: If a line is none of a journal.
     """
     place = Path(path)
+    _check_that_it_may_be_a_file(place)
     try:
         data = place.read_bytes()
     except FileNotFoundError:
@@ -91,7 +109,7 @@ def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
             raise
         data = b""
     try:
-        return Record(place, decode(data))
+        return Record(place, decode(data), len(data))
     except ValueError as error:
         raise JournalBroken(str(place), int(str(error))) from None
 
@@ -107,17 +125,22 @@ class Journal:
 
     Raises:
         FileExistsError: If there is one that is not gone on with.
+        JournalInUse: If another search writes it.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: Line, record: Record | None) -> None:
         place = Path(path)
         goes_on = record is not None and same_file(place, record.path)
-        self._file = _open(place, size=record.pages.size if record and goes_on else None)
+        self._file = _open(place, record if goes_on else None)
         if goes_on and record and record.pages.header is not None:
             return
-        self._write(header)
-        for line in record.pages.lines.values() if record else ():
-            self._write(line)
+        try:
+            self._write(header)
+            for line in record.pages.lines.values() if record else ():
+                self._write(line)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, trial: Trial) -> None:
         """Write down a trial that has ended."""
@@ -138,26 +161,58 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
+        # Whoever was forked from this process has the file open too, and would keep the lock.
+        _lock(self._file, "LOCK_UN")
         self._file.close()
 
 
-def _open(path: Path, *, size: int | None) -> FileIO:
+def _open(path: Path, record: Record | None) -> FileIO:
     """Open a journal; one that is gone on with is cut off after its last whole line."""
-    if size is None and _holds_something(path):
-        raise FileExistsError(
-            f"{path} is there already: to go on with it, write resume_from={str(path)!r}; "
-            "to begin anew, take it away"
-        )
+    _check_that_it_may_be_a_file(path)
     file = path.open("r+b" if path.exists() else "xb", buffering=0)
-    file.truncate(size or 0)
-    file.seek(0, os.SEEK_END)
+    try:
+        _take(file, path, record)
+        file.truncate(0 if record is None else record.pages.size)
+        file.seek(0, os.SEEK_END)
+    except BaseException:
+        file.close()
+        raise
     return file
+
+
+def _take(file: FileIO, path: Path, record: Record | None) -> None:
+    """Lock a journal, and refuse one that is not to be written."""
+    if not _lock(file, "LOCK_EX", "LOCK_NB"):
+        raise JournalInUse(str(path))
+    if record is not None and file.seek(0, os.SEEK_END) != record.length:
+        raise JournalInUse(str(path))  # it was, when it had been read
+    if record is None and _holds_something(path):
+        raise FileExistsError(
+            f"{path} is there already: to go on with it, write resume_from={str(path)!r} beside "
+            "journal; to begin anew, take it away"
+        )
+
+
+def _lock(file: FileIO, *how: str) -> bool:
+    """Lock or unlock a file; return whether it could be, as far as anybody can know."""
+    try:
+        fcntl = importlib.import_module("fcntl")
+        fcntl.flock(file, sum(getattr(fcntl, name) for name in how))
+    except BlockingIOError:
+        return False
+    except (ModuleNotFoundError, OSError):
+        pass  # Windows has no such locks, and some networks have none
+    return True
+
+
+def _check_that_it_may_be_a_file(path: Path) -> None:
+    # A pipe or a device may have no end; of a directory, the operating system says what it is.
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileExistsError(f"{path} is no file, and a journal is one: write another path")
 
 
 def _holds_something(path: Path) -> bool:
     """Return whether there is a file of which something would be lost."""
-    if not path.exists():
-        return False
     try:
         return bool(decode(path.read_bytes()).lines)
     except ValueError:

@@ -92,13 +92,26 @@ class Options:
         check_choice("sampler", self.sampler, get_args(Sampler))
         check_choice("run_in", self.run_in, get_args(RunIn))
         self._check_numbers()
-        for name, function in (("on_trial", self.on_trial), ("pruner", self.pruner)):
-            if function is not None and not is_plain_function(function):
-                raise TypeError(f"{name} must be a plain function or None, not {function!r}")
+        self._check_functions()
+        for name, path in (("journal", self.journal), ("resume_from", self.resume_from)):
+            if path is not None and not isinstance(path, (str, os.PathLike)):
+                raise TypeError(f"{name} must be the path of a file or None, not {path!r}")
         if self.sampler == "latin_hypercube" and not isinstance(self.iterations, int):
             raise ValueError(
                 "the latin hypercube is laid out for a number of trials: iterations must be "
                 f"finite, not {self.iterations!r}"
+            )
+
+    def _check_functions(self) -> None:
+        for name, function in (("on_trial", self.on_trial), ("pruner", self.pruner)):
+            if function is not None and not is_plain_function(function):
+                raise TypeError(f"{name} must be a plain function or None, not {function!r}")
+        if isinstance(self.pruner, type):
+            raise TypeError(f"pruner must be made: write {self.pruner.__name__}()")
+        if self.pruner is not None and self.run_in == "process":
+            raise ValueError(
+                "pruner needs trials that report, and those in processes cannot: leave it out, or "
+                "write run_in='thread'"
             )
 
     def _check_numbers(self) -> None:

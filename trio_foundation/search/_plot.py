@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ._result import SearchResult
-from ._rules import Axis, Trial, axis_of, rises_of
+from ._rules import Axis, Trial, axis_of, far_limit, rises_of, worst_near
 
 __all__ = ["plot"]
 
@@ -20,6 +20,9 @@ _Drawing: TypeAlias = Any
 _BLUE, _ORANGE, _GREY, _BLACK = "#0072B2", "#D55E00", "#999999", "#222222"
 
 _MOST_LINES = 1_000
+
+# How many letters fit below the axes side by side.
+_MOST_LETTERS = 70
 
 
 def plot(result: SearchResult, path: str | os.PathLike[str] | None = None) -> Any:  # noqa: ANN401
@@ -75,35 +78,70 @@ def _is_number(trial: Trial) -> bool:
 
 
 def _draw_values(axes: _Drawing, result: SearchResult, shown: Sequence[Trial]) -> None:
-    complete = [trial for trial in shown if trial.state == "complete"]
-    pruned = [trial for trial in shown if trial.state == "pruned"]
     failed = [trial.index for trial in result.trials if not _is_number(trial)]
+    near, far = _near_and_far(shown, maximize=result.maximize)
+    complete = [trial for trial in near if trial.state == "complete"]
+    pruned = [trial for trial in near if trial.state == "pruned"]
     if complete:
         _dots(axes, complete, s=16, color=_GREY, label="trial")
     if pruned:
         _dots(axes, pruned, s=16, facecolors="none", edgecolors=_GREY, label="pruned")
     rises = rises_of(result.trials, maximize=result.maximize)
     if rises:
-        last = result.trials[-1].index
-        indexes = [*(index for index, _ in rises), last]
-        values = [*(value for _, value in rises), rises[-1][1]]
-        axes.step(indexes, values, where="post", color=_BLUE, linewidth=2, label="best so far")
-        axes.plot(*rises[-1], "o", color=_ORANGE, markersize=8)
+        _draw_rises(axes, rises, result.trials[-1].index)
+    if far:
+        edge, arrow = (0.04, "v") if result.maximize else (0.98, "^")
+        _draw_at_edge(
+            axes, [trial.index for trial in far], edge, arrow, color=_GREY, label="far off"
+        )
     if failed:
-        # At the lower edge, whatever the values are.
-        axes.plot(
-            failed, [0.015] * len(failed), "x", color=_BLACK, markersize=5,
-            transform=axes.get_xaxis_transform(), label="no number",
-        )  # fmt: skip
+        _draw_at_edge(axes, failed, 0.015, "x", color=_BLACK, label="no number")
+    if not shown:
+        axes.set_yticks([])
     axes.set_xlabel("trial")
     axes.set_ylabel(f"value ({'more' if result.maximize else 'less'} is better)")
     axes.set_title("Trials", loc="left")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(color="#e5e5e5", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         _draw_legend(axes)
+
+
+def _near_and_far(
+    shown: Sequence[Trial], *, maximize: bool
+) -> tuple[Sequence[Trial], Sequence[Trial]]:
+    if not shown:
+        return [], []
+    limit = far_limit([trial.value or 0.0 for trial in shown], maximize=maximize)
+    near: list[Trial] = []
+    far: list[Trial] = []
+    for trial in shown:
+        value = trial.value or 0.0
+        is_far = value < limit if maximize else value > limit
+        (far if is_far else near).append(trial)
+    return near, far
+
+
+def _draw_rises(axes: _Drawing, rises: Sequence[tuple[int, float]], last: int) -> None:
+    # The line may come from a trial that is far off; the axis stays with those that are near.
+    limits = axes.get_ylim()
+    indexes = [*(index for index, _ in rises), last]
+    values = [*(value for _, value in rises), rises[-1][1]]
+    axes.step(indexes, values, where="post", color=_BLUE, linewidth=2, label="best so far")
+    axes.plot(*rises[-1], "o", color=_ORANGE, markersize=8)
+    axes.set_ylim(limits)
+
+
+def _draw_at_edge(
+    axes: _Drawing, indexes: Sequence[int], edge: float, marker: str, **options: Any
+) -> None:
+    """Draw trials whose value cannot be shown, at one height whatever the others are."""
+    axes.plot(
+        indexes, [edge] * len(indexes), marker, linestyle="", markersize=5,
+        transform=axes.get_xaxis_transform(), **options,
+    )  # fmt: skip
 
 
 def _draw_legend(axes: _Drawing) -> None:
@@ -125,15 +163,18 @@ def _draw_space(
     axes.spines[:].set_visible(False)
     axes.set_yticks([])
     ranked = sorted(shown, key=lambda one: one.value or 0.0, reverse=not result.maximize)
-    ranked = ranked[-_MOST_LINES:]  # the best come last, and lie on top
+    # The best come last, and lie on top; one that was pruned may have been better.
+    ranked = [one for one in ranked if one is not result.best][1 - _MOST_LINES :]
+    ranked += [one for one in shown if one is result.best]
     parallels = _axes_of(result, ranked)
-    axes.set_xticks(range(len(parallels)), [axis.name for axis in parallels])
+    _draw_names(axes, [axis.name for axis in parallels])
     if not ranked:
+        axes.set_xlim(-0.35, max(len(parallels) - 0.65, 0.35))
+        axes.text(
+            0.5, 0.5, "no trial has a number", transform=axes.transAxes, ha="center", color=_GREY
+        )
         return
-    lines = [
-        [(at, axis.places[number]) for at, axis in enumerate(parallels)]
-        for number in range(len(ranked))
-    ]
+    lines = [_line_of(parallels, number) for number in range(len(ranked))]
     values = [one.value or 0.0 for one in ranked]
     _draw_lines(figure, axes, lines, values, maximize=result.maximize)
     best = [line for line, one in zip(lines, ranked, strict=True) if one is result.best]
@@ -146,6 +187,22 @@ def _draw_space(
     axes.set_ylim(-0.17, 1.05)
 
 
+def _draw_names(axes: _Drawing, names: Sequence[str]) -> None:
+    axes.set_xticks(range(len(names)), names, parse_math=False)
+    if sum(map(len, names)) > _MOST_LETTERS:
+        axes.tick_params(axis="x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+
+
+def _line_of(parallels: Sequence[Axis], number: int) -> list[tuple[float, float]]:
+    """Return where the line of a trial is: across a single axis, a dash."""
+    if len(parallels) == 1:
+        place = parallels[0].places[number]
+        return [(0, place), (0.1, place)]
+    return [(at, axis.places[number]) for at, axis in enumerate(parallels)]
+
+
 def _axes_of(result: SearchResult, trials: Sequence[Trial]) -> list[Axis]:
     dimensions = {} if result.space is None else dict(result.space.dimensions)
     names = dict.fromkeys([*dimensions, *(name for one in trials for name in one.params)])
@@ -156,8 +213,8 @@ def _draw_lines(
     figure: _Drawing, axes: _Drawing, lines: list[Any], values: list[float], *, maximize: bool
 ) -> None:
     collections = importlib.import_module("matplotlib.collections")
-    # The few worst are all one colour, or one outlier would take all the colours for itself.
-    worst = sorted(values, reverse=not maximize)[len(values) // 20]
+    # The worst are all one colour, or a few outliers would take all the colours for themselves.
+    worst = worst_near(values, maximize=maximize)
     ends = (worst, max(values)) if maximize else (min(values), worst)
     colours = "viridis" if maximize else "viridis_r"
     drawn = collections.LineCollection(
@@ -175,6 +232,6 @@ def _draw_axis(axes: _Drawing, at: int, axis: Axis) -> None:
     for place, text in axis.ticks:
         axes.annotate(
             text, (at, place), xytext=(-4, 0), textcoords="offset points", ha="right",
-            va="center", fontsize=8, color=_BLACK,
+            va="center", fontsize=8, color=_BLACK, parse_math=False,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
         )  # fmt: skip

@@ -78,19 +78,21 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
         parallelism: How many run at once: a number, `math.inf`, or a `Limit`, which can be
             changed meanwhile. By default, as many as there are cores.
         maximize: Whether the best is the one with the largest value, or with the smallest.
-        seed: A whole number that all settings are drawn from; with None one is made up, and
-            the result says which.
+        seed: A whole number that all settings are drawn from; with None it is that of
+            *resume_from*, else one is made up, and the result says which.
         sampler: How the trials are spread over the space; see `Sampler`.
         trial_timeout: How long a trial may take, in seconds; then it is cancelled, and has
-            failed with `TaskTimeout`. A thread cannot be cancelled: what it returns counts.
+            failed with `TaskTimeout`. A thread cannot be cancelled; it is waited for, and has
+            failed all the same. The start of a process is no part of the time.
         max_failures: How many trials may fail; one more ends the search. None for any number.
-        pruner: What says which trials are hopeless, by what they `report`: a `MedianPruner`, a
+        pruner: For trials in tasks and threads, what says which trials are hopeless, by what they `report`: a `MedianPruner`, a
             `SuccessiveHalvingPruner`, or a function of a `Standing`. Which ones are is a
             matter of which ones came before, so here parallelism does change something.
         journal: Where to write down each trial that ends, in JSON, line by line. An earlier
             journal is not written over.
         resume_from: The journal of an earlier run of the same search; its trials are not run
             again. It may be the file that *journal* names, and then need not be there yet.
+            Without *journal*, nothing is written down.
         run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
             ``"thread"`` or a ``"process"``, as in `parallel_map`.
         tasks: Whose tasks the trials are; by default those of the nearest open block of
@@ -104,13 +106,17 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
     Raises:
         TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is
             cancelled meanwhile.
+        TooManyTasks: If it runs as many tasks as it may.
         TooManyFailures: If more trials fail than *max_failures*; the result is with it.
         JournalDiffers: If *resume_from* is the journal of another search.
         JournalBroken: If it is no journal.
+        JournalInUse: If another search writes it.
         FileExistsError: If *journal* is there, and is not gone on with.
+        OSError: If *journal* cannot be written, or *resume_from* cannot be read.
         TypeError: If an argument is of the wrong kind.
         ValueError: If an option makes no sense.
         ModuleNotFoundError: If *sampler* or *run_in* needs a package that is not installed.
+        Exception: What *on_trial* raises, or a condition of the space.
 
     Cancellation:
         Cancels the trials that run, and returns what was found so far, with *complete* False.

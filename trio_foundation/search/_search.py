@@ -13,6 +13,7 @@ from contextlib import (
 from typing import Any, TypeAlias, cast, final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .._base import check_async_fn, fits, name_of
 from ..tasks import Failed, open_map
@@ -23,6 +24,7 @@ from ._options import Options
 from ._result import SearchResult
 from ._rules import (
     Draws,
+    Line,
     SearchSpace,
     Units,
     header_of,
@@ -50,19 +52,14 @@ class Search:
     def __init__(
         self, space: SearchSpace, evaluate: Callable[[dict[str, Any]], Any], options: Options
     ) -> None:
-        _check(space, evaluate)
+        _check(space, evaluate, options)
         self._options = options
         self._record = _record_of(options)
         seed = _seed_of(options.seed, self._record)
-        self._header = header_of(
-            space,
-            seed=seed,
-            sampler=options.sampler,
-            iterations=options.iterations,
-            maximize=options.maximize,
-        )
+        self._seed = seed
+        self._space = space
         if self._record is not None:
-            self._record.check_header(self._header)
+            self._record.check_header(self._header())
         self._draws = Draws(
             space, _units_of(options, len(space.dimensions), seed), options.iterations
         )
@@ -80,9 +77,12 @@ class Search:
             timeout=options.trial_timeout,
             max_failures=options.max_failures,
             pruner=options.pruner,
+            is_deaf=options.run_in == "thread",
         )
         self._block = self._open(evaluate)
 
+    # Else an interrupt could come between the block of the map and the call that leaves it.
+    @enable_ki_protection
     async def run(self) -> SearchResult:
         """Run it.
 
@@ -139,22 +139,34 @@ class Search:
         path = self._options.journal
         if path is None:
             return nullcontext()
-        return closing(Journal(path, self._header, self._record))
+        return closing(Journal(path, self._header(), self._record))
+
+    def _header(self) -> Line:
+        # Made only where there is a journal: to have words for a value may take its time.
+        options = self._options
+        return header_of(
+            self._space,
+            seed=self._seed,
+            sampler=options.sampler,
+            iterations=options.iterations,
+            maximize=options.maximize,
+        )
 
 
 # Helpers, in order of use
 
 
-def _check(space: object, evaluate: object) -> None:
+def _check(space: object, evaluate: object, options: Options) -> None:
     if not isinstance(space, SearchSpace):
         raise TypeError(
             f"random_search takes a space first, such as SearchSpace(x=Uniform(0, 1)), not {space!r}"
         )
     check_async_fn("random_search", evaluate, before=(space,))
     if not fits(cast(Callable[..., object], evaluate), {}):
+        is_async = "async " if options.run_in == "task" else ""
         raise TypeError(
             f"{name_of(evaluate)} must take one argument, a dictionary of settings: write "
-            "async def evaluate(params): ..."
+            f"{is_async}def evaluate(params): ..."
         )
 
 

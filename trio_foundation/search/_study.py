@@ -7,12 +7,14 @@ import itertools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from types import ModuleType
 from typing import Any, Protocol, SupportsFloat, TypeAlias, TypeVar, cast, final
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
-from .._base import check_async_fn, check_count, check_seconds, name_of
+from .._base import check_async_fn, check_count, check_seconds, fits, name_of
 from ..tasks import Failed, Limit, TaskSupervisor, TaskTimeout, open_map
 from ._rules import as_number
 
@@ -108,7 +110,7 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
         2
     """
     check_count("iterations", iterations, least=1, allow_inf=True)
-    check_async_fn("optimize_study", evaluate, before=(study,))
+    _check(study, evaluate)
     if trial_timeout is not None:
         check_seconds("trial_timeout", trial_timeout, above_zero=True)
     if max_failures is not None:
@@ -116,13 +118,34 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
     driver = _Driver(study, evaluate, trial_timeout, max_failures)
     numbers = itertools.count() if iterations == math.inf else range(int(iterations))
     block = open_map(driver.run, numbers, limit=parallelism, ordered=False, tasks=tasks)
+    await _run_all(block)
+
+
+# Helpers, in order of use
+
+
+def _check(study: object, evaluate: object) -> None:
+    if not callable(getattr(study, "ask", None)) or not callable(getattr(study, "tell", None)):
+        raise TypeError(
+            f"optimize_study takes a study first, such as optuna.create_study(), not {study!r}"
+        )
+    check_async_fn("optimize_study", evaluate, before=(study,))
+    if not fits(cast(Callable[..., object], evaluate), None):
+        raise TypeError(
+            f"{name_of(evaluate)} must take one argument, an optuna.Trial: write "
+            "async def evaluate(trial): ..."
+        )
+
+
+# Else an interrupt could come between the block of the map and the call that leaves it.
+@enable_ki_protection
+async def _run_all(
+    block: AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]],
+) -> None:
     async with block as results:
         async for result in results:
             if isinstance(result, Failed):
                 raise result.error
-
-
-# Helpers, in order of use
 
 
 @final
@@ -171,7 +194,17 @@ class _Driver:
             await self._tell(trial, None, states.FAIL)
             raise
         else:
+            await self._tell_values(trial, values)
+
+    async def _tell_values(self, trial: _Thing, values: list[float]) -> None:
+        states = self._optuna.trial.TrialState
+        try:
             await self._tell(trial, values, states.COMPLETE)
+        except BaseException:
+            # It may be of another study, with more values or fewer; it is not to stay RUNNING.
+            with suppress(Exception):
+                await self._tell(trial, None, states.FAIL, skip_if_finished=True)
+            raise
 
     async def _values_of(self, trial: _Thing) -> list[float]:
         with trio.CancelScope(relative_deadline=self._timeout):
@@ -188,10 +221,17 @@ class _Driver:
             return group.split(self._optuna.TrialPruned)[1] is None
         return isinstance(error, self._optuna.TrialPruned)
 
-    async def _tell(self, trial: _Thing, values: list[float] | None, state: object) -> None:
+    async def _tell(
+        self,
+        trial: _Thing,
+        values: list[float] | None,
+        state: object,
+        *,
+        skip_if_finished: bool = False,
+    ) -> None:
         # Whoever is cancelled now has asked for a trial, and owes an answer.
         with trio.CancelScope(shield=True):
-            await self._in_thread(self._study.tell, trial, values, state)
+            await self._in_thread(self._study.tell, trial, values, state, skip_if_finished)
 
     async def _in_thread(self, function: Callable[..., R], *args: object) -> R:
         return await trio.to_thread.run_sync(function, *args, limiter=self._turn)

@@ -33,6 +33,7 @@ class Runner:
         timeout: How long one may take, in seconds; None for as long as it likes.
         max_failures: How many may fail; None for any number.
         pruner: What says which are hopeless.
+        is_deaf: Whether the function does not hear that its time is over.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Runner:
         timeout: float | None,
         max_failures: int | None,
         pruner: Pruner | None,
+        is_deaf: bool,
     ) -> None:
         self.error: Exception | None = None
         """What has ended the search; it is no trial's error."""
@@ -49,6 +51,7 @@ class Runner:
         self._timeout = math.inf if timeout is None else timeout
         self._max_failures = math.inf if max_failures is None else max_failures
         self._pruner = pruner
+        self._is_deaf = is_deaf
         self._reports = Reports()
 
     @property
@@ -102,7 +105,9 @@ class Runner:
                 if not isinstance(awaitable, Awaitable):
                     self.error = _not_async(awaitable)
                     return None
-                return run.trial(_value_of(await cast(Awaitable[object], awaitable)))
+                value = await cast(Awaitable[object], awaitable)
+                if not self._is_late(run):
+                    return run.trial(_value_of(value))
             if run.is_pruned:
                 return run.trial(_last(run), "pruned")
             return self._book.fail(run, TaskTimeout(self._book.name, self._timeout))
@@ -116,6 +121,10 @@ class Runner:
         finally:
             run.has_ended = True
             current_run.reset(token)
+
+    def _is_late(self, run: Run) -> bool:
+        """Return whether a thread, which cannot be cancelled, has taken too long."""
+        return self._is_deaf and run.scope.cancel_called and not run.is_pruned
 
     def _failed(self, run: Run, error: Exception) -> Trial | None:
         if trio.current_effective_deadline() == -math.inf:

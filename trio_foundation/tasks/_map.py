@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 import trio
+from trio.lowlevel import enable_ki_protection
 
 from .._base import is_flag_set
 from ._attempts import Caller
@@ -68,6 +69,7 @@ async def parallel_map(
     tasks: TaskSupervisor | None = None,
     **options: Unpack[MapOptions],
 ) -> list[R]: ...
+@enable_ki_protection
 async def parallel_map(  # noqa: PLR0913  keywords, with defaults
     async_fn: Callable[[Any], Any],
     items: Iterable[Any] | AsyncIterable[Any],

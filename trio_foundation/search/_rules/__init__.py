@@ -15,7 +15,7 @@ from ._journal import (
     trial_of,
     words_for,
 )
-from ._picture import Axis, axis_of, rises_of
+from ._picture import Axis, axis_of, far_limit, rises_of, worst_near
 from ._points import Drawn, Draws, Units
 from ._pruners import MedianPruner, Pruner, Reports, Standing, SuccessiveHalvingPruner
 from ._ranking import is_better, score_of
@@ -51,15 +51,17 @@ __all__ = [
     "decode",
     "described_error",
     "encode",
+    "far_limit",
     "header_of",
     "is_better",
     "latin_hypercube_units",
     "line_of",
     "random_units",
     "rises_of",
-    "score_of",
     "same_words",
+    "score_of",
     "trial_of",
     "whole_number",
     "words_for",
+    "worst_near",
 ]

@@ -232,19 +232,20 @@ def _numbered_lines(data: bytes) -> Iterator[tuple[int, Line]]:
         yield number, line
 
 
-def _check_header(line: Any) -> None:
-    _check_keys(line, _HEADER_KEYS)
+def _check_header(found: object) -> None:
+    line = _line_with(found, _HEADER_KEYS)
     if not is_whole(line["seed"]) or not isinstance(line["space"], dict):
         raise ValueError
 
 
-def _check_trial(line: Any) -> None:
-    _check_keys(line, _TRIAL_KEYS)
+def _check_trial(found: object) -> None:
+    line = _line_with(found, _TRIAL_KEYS)
     if whole_number("index", line["index"]) < 0 or line["state"] not in _ENDED:
         raise ValueError
     trial_of(line, {}, None)  # which raises if a number is none
 
 
-def _check_keys(line: object, keys: frozenset[str]) -> None:
-    if not isinstance(line, dict) or not keys <= cast(Line, line).keys():
+def _line_with(found: object, keys: frozenset[str]) -> Line:
+    if not isinstance(found, dict) or not keys <= cast(Line, found).keys():
         raise ValueError
+    return cast(Line, found)

@@ -13,10 +13,15 @@ from ._ranking import is_better
 from ._trial import Trial
 from ._values import as_number, same
 
-__all__ = ["Axis", "axis_of", "rises_of", "tick_text"]
+__all__ = ["Axis", "axis_of", "far_limit", "rises_of", "tick_text", "worst_near"]
 
 # Where trials are that have no such setting: below the axis.
 _NOWHERE = -0.12
+
+# More words than that at one axis would stand one upon the other.
+_MOST_TICKS = 20
+
+_FAR = 3
 
 
 @final
@@ -48,6 +53,34 @@ def rises_of(trials: Iterable[Trial], *, maximize: bool) -> list[tuple[int, floa
             best = trial
             rises.append((trial.index, trial.value))
     return rises
+
+
+def far_limit(values: Sequence[float], *, maximize: bool) -> float:
+    """Return from where on a value is so bad that beside it nobody could tell the others apart.
+
+    The better three quarters say how far the others may be.
+
+    Example:
+        >>> far_limit([7, 8, 9, -1000], maximize=True)
+        1
+    """
+    ranked = sorted(values, reverse=maximize)
+    worst = ranked[(len(ranked) - 1) * 3 // 4]
+    width = abs(worst - ranked[0])
+    beyond = _FAR * width if width else math.inf
+    return worst - beyond if maximize else worst + beyond
+
+
+def worst_near(values: Sequence[float], *, maximize: bool) -> float:
+    """Return the worst value, those far off left out, and a twentieth of the others.
+
+    Example:
+        >>> worst_near([7, 8, 9, -1000], maximize=True)
+        7
+    """
+    limit = far_limit(values, maximize=maximize)
+    near = [one for one in values if (one >= limit if maximize else one <= limit)]
+    return sorted(near, reverse=not maximize)[len(near) // 20]
 
 
 def axis_of(name: str, trials: Sequence[Trial], dimension: Dimension | None) -> Axis:
@@ -106,7 +139,9 @@ def _axis_of_words(name: str, trials: Sequence[Trial], dimension: Dimension | No
             values.append(value)
         found.append(where)
     last = max(len(values) - 1, 1)
-    ticks = [(_middle(at, last, values), tick_text(value)) for at, value in enumerate(values)]
+    step = math.ceil(len(values) / _MOST_TICKS)
+    shown = range(0, len(values), step) if values else ()
+    ticks = [(_middle(at, last, values), tick_text(values[at])) for at in shown]
     places = [_NOWHERE if at is None else _middle(at, last, values) for at in found]
     return Axis(name, _with_nowhere(ticks, places), places)
 
