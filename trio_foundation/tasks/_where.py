@@ -70,7 +70,9 @@ async def _in_processes(function: Callable[[Any], Any], engine: ModuleType) -> A
             return await run(function, item)
 
         async def get_ready() -> None:
-            if not context.statistics().idle_workers:
+            if context.statistics().idle_workers:
+                await trio.lowlevel.checkpoint()
+            else:
                 await run(bool)  # anything, so that a process has started
 
         yield Way(call, get_ready)
