@@ -1,0 +1,111 @@
+"""What the room reports."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar, final
+
+import attrs
+
+from ..telemetry import Event
+from ._rules import MissReason, RemovalCause
+
+__all__ = [
+    "CacheEvent",
+    "CacheHit",
+    "CacheMissed",
+    "CachePut",
+    "CacheRemoved",
+    "RemovalCallbackFailed",
+    "StaleServed",
+]
+
+
+@attrs.frozen(kw_only=True)
+class CacheEvent(Event):
+    """The base class of what a cache tells.
+
+    Example:
+        >>> CacheHit(cache="users", key="alice").key
+        'alice'
+    """
+
+    level: ClassVar[int] = logging.DEBUG
+
+    cache: str
+    """The name of the cache."""
+
+    key: Any
+    """The key that it is about."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CacheHit(CacheEvent):
+    """A value was asked for, and was there."""
+
+    name: ClassVar[str] = "foundation.cache.hit"
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CacheMissed(CacheEvent):
+    """A value was asked for, and was not there or had expired."""
+
+    name: ClassVar[str] = "foundation.cache.missed"
+
+    reason: MissReason
+    """Which of the two."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CachePut(CacheEvent):
+    """A value was put into the cache, by a load or by hand."""
+
+    name: ClassVar[str] = "foundation.cache.put"
+
+    ttl: float
+    """How long it is good for, in seconds."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class CacheRemoved(CacheEvent):
+    """A value is no longer in the cache."""
+
+    name: ClassVar[str] = "foundation.cache.removed"
+
+    cause: RemovalCause
+    """Why."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class StaleServed(CacheEvent):
+    """A value was given out that had expired, since there was no better one yet."""
+
+    name: ClassVar[str] = "foundation.cache.stale_served"
+    level: ClassVar[int] = logging.INFO
+
+    error: str
+    """Type and text of the error that the load of a better one failed with; empty if that load is
+    still under way."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class RemovalCallbackFailed(CacheEvent):
+    """*on_removal* raised. If nobody listens to this event, it is logged as an error."""
+
+    name: ClassVar[str] = "foundation.cache.removal_callback_failed"
+    level: ClassVar[int] = logging.ERROR
+
+    cause: RemovalCause
+    """Why the value was removed."""
+
+    error: str
+    """The error's type and text."""
+
+    traceback: str = attrs.field(repr=False)
+    """Where it was raised, as text."""

@@ -1,0 +1,106 @@
+"""Who was least recently used.
+
+Moving an entry to the end of a line at each hit costs more than the hit. So a hit only writes
+a number into the entry: when, counted in uses, this was. The order is settled when somebody asks
+who is first, and then only as far as is needed.
+
+Entries lie in piles: one for uses 0 to 1023, one for uses 1024 to 2047, and so on. An entry lies
+in the pile of the use at which it was put there, and so never in a later one than it belongs to.
+Therefore whoever was least recently used lies in the first pile. That one is taken up: those that
+were used since go to the pile they belong to, the others are sorted. Each entry that is moved
+was used since it was last moved, so the work is paid for by hits; and it is done a pile at a time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import Any, Final, Generic, TypeVar, final
+
+from ._entry import Entry
+
+__all__ = ["PILE", "Uses"]
+
+E = TypeVar("E", bound=Entry[Any, Any])
+
+BITS: Final = 10
+
+PILE: Final = 1 << BITS
+"""How many uses make a pile, and so how many entries it can hold."""
+
+
+@final
+class Uses(Generic[E]):
+    """Entries in the order of their last use, the order being settled late.
+
+    Example:
+        >>> uses = Uses()
+        >>> a, b = Entry("a", 1, 9.0, used=1), Entry("b", 2, 9.0, used=2)
+        >>> uses.add(a)
+        >>> uses.add(b)
+        >>> a.used = 3
+        >>> uses.first() is b
+        True
+    """
+
+    __slots__ = ("_held", "_line", "_numbers", "_piles")
+
+    def __init__(self) -> None:
+        self._piles: dict[int, list[E]] = {}
+        self._numbers: list[int] = []
+        """The numbers of the piles, as a heap."""
+        self._line: list[tuple[int, E]] = []
+        """The pile that is taken up, the least recently used last, each with its use then."""
+        self._held = 0
+
+    @property
+    def held(self) -> int:
+        """How many it holds, with those that are gone and have not been met yet."""
+        return self._held
+
+    def add(self, entry: E) -> None:
+        """Take in an entry that is not in here yet."""
+        self._held += 1
+        number = entry.used >> BITS
+        pile = self._piles.get(number)
+        if pile is None:
+            self._piles[number] = [entry]
+            heapq.heappush(self._numbers, number)
+        else:
+            pile.append(entry)
+
+    def first(self) -> E | None:
+        """Return the least recently used entry; None if all are gone."""
+        while True:
+            while self._line:
+                used, entry = self._line[-1]
+                if entry.used == used:
+                    return entry
+                self._line.pop()
+                self._move(entry)
+            if not self._numbers:
+                return None
+            self._take_up(heapq.heappop(self._numbers))
+
+    def tidy(self, entries: Iterable[E]) -> None:
+        """Start over with these entries; those of them that are gone are left out."""
+        self._piles.clear()
+        self._numbers.clear()
+        self._line.clear()
+        self._held = 0
+        for entry in entries:
+            if entry.used >= 0:
+                self.add(entry)
+
+    def _take_up(self, number: int) -> None:
+        for entry in self._piles.pop(number):
+            if entry.used >> BITS == number:
+                self._line.append((entry.used, entry))
+            else:
+                self._move(entry)
+        self._line.sort(reverse=True)  # no two entries have the same use
+
+    def _move(self, entry: E) -> None:
+        self._held -= 1
+        if entry.used >= 0:
+            self.add(entry)

@@ -1,0 +1,94 @@
+"""What time it is, in one Trio run after the other.
+
+A cache is often made when a module is imported, and used in one run after the other. Each run has a
+clock of its own that begins anywhere. So a cache keeps the clock of the run that it was last used
+in. Trio's clocks go on when their run is over, so the old clock tells how much time has passed, and
+what was left to an entry then is left to it by the new clock. (A `MockClock` stands still between its
+runs, so what passes on the next one counts from when the cache is used there for the first time.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, Protocol, final
+
+from trio.abc import Clock
+from trio.lowlevel import current_clock
+
+from ._options import TellsTime
+
+__all__ = ["TimeSource", "Timekeeper"]
+
+
+class TimeSource(Protocol):
+    """As much of a clock as is needed here."""
+
+    def current_time(self) -> float: ...
+
+
+@final
+class Timekeeper:
+    """Finds the clock that a cache goes by.
+
+    Example:
+        >>> Timekeeper(lambda: 5.0).clock.current_time()
+        5.0
+    """
+
+    __slots__ = ("_is_given", "clock")
+
+    clock: TimeSource
+    """The clock; before the first run, if none is given, one that stands at minus infinity."""
+
+    def __init__(self, clock: TellsTime | None) -> None:
+        self._is_given = clock is not None
+        self.clock = NO_TIME
+        if clock is not None:
+            self.clock = Steady(clock.current_time if isinstance(clock, Clock) else clock)
+
+    def enter_run(self) -> tuple[float, float] | None:
+        """Go by the clock of this Trio run from now on, if none was given.
+
+        Returns:
+            What time it is by the old clock and by the new one, if it changes.
+        """
+        if self._is_given:
+            return None
+        old, new = self.clock, current_clock()
+        if old is new:
+            return None
+        then = old.current_time()
+        self.clock = new
+        # What was put in before the first run does not expire, and needs no other deadline.
+        return None if old is NO_TIME else (then, new.current_time())
+
+
+@final
+class Steady:
+    """A clock that stands still while the one behind it goes back."""
+
+    __slots__ = ("_clock", "_latest")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._latest = -math.inf
+
+    def current_time(self) -> float:
+        """Return the latest time that the clock has told, in seconds."""
+        self._latest = max(self._latest, self._clock())
+        return self._latest
+
+
+@final
+class NoTime:
+    """What there is before the first run."""
+
+    __slots__ = ()
+
+    def current_time(self) -> float:
+        """Return a time before all others."""
+        return -math.inf
+
+
+NO_TIME: Final = NoTime()
