@@ -1,0 +1,248 @@
+"""Where a registry writes down what changes, and from where it is told.
+
+Everything that changes an entry goes through here: it is put into the store, tied to its owner,
+and told to whoever waits or watches. Within a transaction it is noted, too, so that it can be
+undone, and not told before the end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Generic, TypeVar, final
+
+from ..telemetry import emit, wanted
+from ._arrivals import Arrivals
+from ._entry import Entry
+from ._events import (
+    Lagged,
+    OwnerUnknown,
+    Registered,
+    RegistryEvent,
+    Unregistered,
+    UnregisteredBy,
+    Updated,
+)
+from ._owners import Owner, Owners, ending_of
+from ._rules import Keeping, Store
+from ._transaction import AWAITED, AnyEntry, Change, Step, Transaction
+from ._watchers import Watcher
+
+__all__ = ["Book"]
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+
+@final
+class Book(Generic[KeyT, ValueT]):
+    """The entries of a registry, and all who are concerned.
+
+    Args:
+        name: The name of the registry.
+        keeping: Whether a key may have one entry, or any number.
+        paths: The paths that are indexed.
+    """
+
+    __slots__ = (
+        "_is_emitting",
+        "_untold",
+        "arrivals",
+        "name",
+        "owners",
+        "store",
+        "transaction",
+        "watchers",
+    )
+
+    name: str
+    """The name of the registry."""
+
+    store: Store[KeyT, Entry[KeyT, ValueT]]
+    """The entries."""
+
+    owners: Owners
+    """The children that entries are bound to."""
+
+    arrivals: Arrivals[KeyT]
+    """Who waits for a key."""
+
+    watchers: dict[Watcher, None]
+    """Who watches."""
+
+    transaction: Transaction | None
+    """The innermost transaction that is open."""
+
+    def __init__(self, name: str, keeping: Keeping, paths: Iterable[str]) -> None:
+        self.name = name
+        self.store = Store(keeping, paths)
+        self.owners = Owners(self.end_owner)
+        self.arrivals = Arrivals()
+        self.watchers = {}
+        self.transaction = None
+        self._untold: deque[RegistryEvent] = deque()
+        self._is_emitting = False
+
+    # Changes
+
+    def settle(self) -> None:
+        """Make sure that what is read next, in order to change it, is not yet to be undone.
+
+        That is how it is if another task has a transaction. It awaits in it, so it is broken.
+        """
+        transaction = self.transaction
+        if transaction is not None and not transaction.is_ours:
+            for each in transaction.and_outer_ones():
+                if not each.is_broken:
+                    each.is_broken = True
+                    self.undo(each.steps)
+
+    def check_transaction(self) -> None:
+        """Settle, and refuse to go on in a transaction that is broken.
+
+        Raises:
+            RuntimeError: If that of this task is.
+        """
+        if self.transaction is not None:
+            self.settle()
+            if self.transaction.is_ours and self.transaction.is_broken:
+                raise RuntimeError(AWAITED)
+
+    def add(self, entry: Entry[KeyT, ValueT]) -> None:
+        """Add an entry, after all was settled."""
+        self._put(None, entry)
+        self._note(Registered, None, entry)
+        if self._untold:
+            self._emit()
+
+    def replace(self, before: Entry[KeyT, ValueT], after: Entry[KeyT, ValueT]) -> None:
+        """Put an entry in the place of another, after all was settled."""
+        self._put(before, after)
+        self._note(Updated, before, after)
+        if self._untold:
+            self._emit()
+
+    def remove(self, entries: Iterable[Entry[KeyT, ValueT]], by: UnregisteredBy) -> None:
+        """Remove entries, after all was settled; only then is it told."""
+        for entry in entries:
+            self._put(entry, None)
+            self._note(Unregistered, entry, None, by)
+        if self._untold:
+            self._emit()
+
+    def end_owner(self, owner: Owner) -> None:
+        """Remove all entries of an owner whose incarnation has ended."""
+        self.settle()
+        serials = self.owners.serials_of(owner)
+        self.remove([self.store.by_serial[serial] for serial in serials], "owner")
+        if not serials and wanted(OwnerUnknown):
+            self._untold.append(OwnerUnknown(registry=self.name, owner=owner.name))
+            self._emit()
+
+    def _put(self, before: AnyEntry | None, after: AnyEntry | None) -> None:
+        if before is None:
+            assert after is not None
+            self.store.add(after.key, after)
+            if after.owner is not None:
+                self.owners.add(after, after.owner)
+        elif after is None:
+            self.store.remove(before.key, before)
+            if before.owner is not None:
+                self.owners.remove(before, before.owner)
+        else:
+            self.store.replace(after.key, before, after)
+
+    # Transactions
+
+    def undo(self, steps: list[Step]) -> None:
+        """Undo changes, the last one first; what its owner has left meanwhile stays gone."""
+        lost: dict[int, AnyEntry | None] = {}
+        for step in reversed(steps):
+            if step.serial in lost or (step.after is None and _is_too_late(step.before)):
+                lost[step.serial] = step.before
+            else:
+                self._put(step.after, step.before)
+        if any(step.after is None for step in steps):
+            self.store.put_in_order()
+        gone = [entry for entry in lost.values() if entry is not None]
+        self.tell([Step(Unregistered, entry, None, "owner") for entry in gone])
+
+    def tell(self, steps: list[Step]) -> None:
+        """Tell of changes that a transaction has made, if there is not another around it."""
+        for step in steps:
+            self._note(*step)
+        if self._untold:
+            self._emit()
+
+    # Telling
+
+    def _note(
+        self,
+        kind: type[Change],
+        before: AnyEntry | None,
+        after: AnyEntry | None,
+        by: UnregisteredBy = "unregister",
+    ) -> None:
+        """Tell of a change, or remember it for the end of the transaction."""
+        transaction = self.transaction
+        if transaction is not None and not transaction.is_broken:
+            transaction.steps.append(Step(kind, before, after, by))
+            return
+        if self.arrivals and before is None:
+            self.arrivals.announce(_either(before, after).key)
+        is_wanted = wanted(kind)
+        if is_wanted or self.watchers:
+            self._tell(self._event_of(before, after, by), is_wanted=is_wanted)
+
+    def _tell(self, event: Change, *, is_wanted: bool) -> None:
+        """Tell an event to those who watch; `_emit` tells everybody else."""
+        if is_wanted:
+            self._untold.append(event)
+        for watcher in self.watchers:
+            lagged = watcher.tell(event)
+            if lagged is not None and wanted(Lagged):
+                self._untold.append(lagged)
+
+    def _event_of(
+        self, before: AnyEntry | None, after: AnyEntry | None, by: UnregisteredBy
+    ) -> Change:
+        entry = _either(before, after)
+        if after is None:
+            return Unregistered(registry=self.name, entry=entry, by=by)
+        if before is None:
+            return Registered(registry=self.name, entry=entry)
+        return Updated(registry=self.name, entry=entry, before=before)
+
+    def _emit(self) -> None:
+        """Emit what is untold, in order, also if a handler causes more of it."""
+        if not self._untold or self._is_emitting:
+            return
+        self._is_emitting = True
+        try:
+            while self._untold:
+                emit(self._untold.popleft())
+        finally:
+            self._is_emitting = False
+            self._untold.clear()  # after a KeyboardInterrupt in a handler, say
+
+    # Whether all is in order
+
+    def check(self) -> Iterator[str]:
+        """Yield what is wrong."""
+        yield from self.store.check()
+        yield from self.owners.check([*self.store.by_serial.values()])
+        if self._untold or self._is_emitting:
+            yield f"there are events that nobody was told: {[*self._untold]!r}"
+
+
+def _either(before: AnyEntry | None, after: AnyEntry | None) -> AnyEntry:
+    entry = before if after is None else after
+    assert entry is not None
+    return entry
+
+
+def _is_too_late(entry: AnyEntry | None) -> bool:
+    """Return whether an entry cannot be put back, as its owner has ended meanwhile."""
+    if entry is None or entry.owner is None:
+        return False
+    return ending_of(entry.owner) != entry.incarnation

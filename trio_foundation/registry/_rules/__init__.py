@@ -1,0 +1,19 @@
+"""What the room decides: what is kept, found and undone. No Trio in here, and no clock."""
+
+from __future__ import annotations
+
+from ._criteria import AttributePath, Criterion, where
+from ._frozen import freeze_attributes
+from ._paths import check_path
+from ._store import Keeping, Store, Stored
+
+__all__ = [
+    "AttributePath",
+    "Criterion",
+    "Keeping",
+    "Store",
+    "Stored",
+    "check_path",
+    "freeze_attributes",
+    "where",
+]

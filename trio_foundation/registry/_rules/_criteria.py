@@ -1,0 +1,268 @@
+"""What an entry has to be like.
+
+Entries come from many owners, who write down what they like. So a criterion never fails on
+an attribute: what cannot be compared does not match.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Literal, NoReturn, TypeAlias, cast, final
+
+import attrs
+
+from ._frozen import COLLECTIONS, FrozenDict, Value, freeze, freeze_attributes
+from ._paths import check_path, read
+
+__all__ = ["AttributePath", "Criterion", "equals_itself", "where"]
+
+Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "contains"]
+
+
+@final
+@attrs.frozen
+class Criterion:
+    """One condition on the attributes of an entry; made by `where`.
+
+    Example:
+        >>> where("resources.memory") >= 0.5
+        where('resources.memory') >= 0.5
+        >>> (where("resources.memory") >= 0.5).matches({"resources": {"memory": 0.75}})
+        True
+    """
+
+    path: str
+    """Where in the attributes the value is."""
+
+    operator: Operator
+    """How it is compared."""
+
+    value: Value
+    """What it is compared with; of ``in`` and ``not in``, a tuple of values."""
+
+    steps: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+    """The names in the path."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "steps", check_path("path", self.path))
+        object.__setattr__(self, "value", freeze(self.value))
+
+    def matches(self, attributes: Mapping[str, object]) -> bool:
+        """Return whether these attributes are as they have to be.
+
+        Args:
+            attributes: The attributes of an entry.
+        """
+        return self.accepts(freeze_attributes(attributes))
+
+    def accepts(self, attributes: Mapping[str, Value]) -> bool:
+        """Return the same as `matches`, for attributes that are frozen already."""
+        return _TESTS[self.operator](read(attributes, self.steps), self.value)
+
+    def __bool__(self) -> NoReturn:
+        # `0.2 < where("load") < 0.8` would otherwise be `where("load") < 0.8`.
+        raise TypeError(
+            "a criterion is neither true nor false before there is an entry: instead of chained "
+            "comparisons, `and`, `or` and `not`, write several criteria, as in "
+            "query(where('load') > 0.2, where('load') < 0.8)"
+        )
+
+    def __repr__(self) -> str:
+        start = f"where({self.path!r})"
+        if self.operator in {"in", "not in", "contains"}:
+            verb = {"in": "is_in", "not in": "not_in"}.get(self.operator, self.operator)
+            value = list(self.value) if verb != "contains" else self.value
+            return f"{start}.{verb}({value!r})"
+        return f"{start} {self.operator} {self.value!r}"
+
+
+@final
+class AttributePath:
+    """Where in the attributes of an entry a value is; made by `where`.
+
+    Comparing it makes a `Criterion`.
+
+    Args:
+        path: The names, joined by dots.
+
+    Example:
+        >>> where("health") == "healthy"
+        where('health') == 'healthy'
+    """
+
+    __slots__ = ("path",)
+
+    path: str
+    """The names, joined by dots."""
+
+    def __init__(self, path: str) -> None:
+        check_path("path", path)
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"where({self.path!r})"
+
+    # Two paths are not compared with one another, they make criteria.
+    def __eq__(self, value: object) -> Criterion:  # type: ignore[override]
+        return Criterion(self.path, "==", value)
+
+    def __ne__(self, value: object) -> Criterion:  # type: ignore[override]
+        return Criterion(self.path, "!=", value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __lt__(self, value: object) -> Criterion:
+        return Criterion(self.path, "<", value)
+
+    def __le__(self, value: object) -> Criterion:
+        return Criterion(self.path, "<=", value)
+
+    def __gt__(self, value: object) -> Criterion:
+        return Criterion(self.path, ">", value)
+
+    def __ge__(self, value: object) -> Criterion:
+        return Criterion(self.path, ">=", value)
+
+    def is_in(self, *values: object) -> Criterion:
+        """Ask for any of some values; each is compared as ``==`` does.
+
+        Args:
+            *values: The values, or a single collection of them.
+
+        Returns:
+            The criterion.
+
+        Example:
+            >>> where("health").is_in(["healthy", "degraded"])
+            where('health').is_in(['healthy', 'degraded'])
+        """
+        return Criterion(self.path, "in", _values(values))
+
+    def not_in(self, *values: object) -> Criterion:
+        """Ask for none of some values; each is compared as ``==`` does.
+
+        Args:
+            *values: The values, or a single collection of them.
+
+        Returns:
+            The criterion.
+
+        Example:
+            >>> where("node").not_in("a", "b")
+            where('node').not_in(['a', 'b'])
+        """
+        return Criterion(self.path, "not in", _values(values))
+
+    def contains(self, member: object) -> Criterion:
+        """Ask for a member of a set, a list or a tuple, a key of a mapping, or a part of a string.
+
+        Args:
+            member: What has to be in it.
+
+        Returns:
+            The criterion.
+
+        Example:
+            >>> where("capabilities").contains("translate")
+            where('capabilities').contains('translate')
+        """
+        return Criterion(self.path, "contains", member)
+
+
+def where(path: str) -> AttributePath:
+    """Say what entries have to be like, for `Registry.query`.
+
+    Compare what this returns with ``==``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``, or use
+    `AttributePath.is_in`, `AttributePath.not_in` or `AttributePath.contains`.
+
+    - An attribute that is not there is None, and matches no order comparison.
+    - ``==`` on a set, a list or a tuple is true of its members as well as of the whole, and
+      ``!=`` is true whenever ``==`` is not.
+    - Values are equal if Python says so: 1, 1.0 and ``True`` are. NaN equals nothing.
+    - What cannot be compared does not match, and is no error.
+
+    Args:
+        path: The name of an attribute, or of one within others: names joined by dots.
+
+    Returns:
+        What is to be compared.
+
+    Raises:
+        TypeError: If *path* is no string.
+        ValueError: If it is empty, or there is nothing between two dots.
+
+    Example:
+        >>> where("resources.memory") >= 0.5
+        where('resources.memory') >= 0.5
+    """
+    return AttributePath(path)
+
+
+def equals_itself(value: Value) -> bool:
+    """Return whether a value can be equal to anything; NaN cannot."""
+    try:
+        return bool(value == value)  # noqa: PLR0124
+    except Exception:  # noqa: BLE001  a value may be compared in any way that users can think of
+        return False
+
+
+def _values(values: tuple[object, ...]) -> tuple[object, ...]:
+    if len(values) == 1:
+        (single,) = values
+        if isinstance(single, Iterable) and not isinstance(single, (str, bytes, bytearray)):
+            return tuple(cast("Iterable[object]", single))
+    return values
+
+
+# How an attribute is compared, in order of use. None of these raises.
+
+
+def _equal(actual: Value, wanted: Value) -> bool:
+    try:
+        if not equals_itself(wanted):
+            return False
+        return bool(actual == wanted) or (isinstance(actual, COLLECTIONS) and wanted in actual)
+    except Exception:  # noqa: BLE001  see above
+        return False
+
+
+def _unequal(actual: Value, wanted: Value) -> bool:
+    return not _equal(actual, wanted)
+
+
+def _in_order(compare: Callable[[Value, Value], object], actual: Value, wanted: Value) -> bool:
+    try:
+        return actual is not None and bool(compare(actual, wanted))
+    except Exception:  # noqa: BLE001  see above
+        return False
+
+
+def _among(actual: Value, wanted: Value) -> bool:
+    return any(_equal(actual, value) for value in wanted)
+
+
+def _not_among(actual: Value, wanted: Value) -> bool:
+    return not _among(actual, wanted)
+
+
+def _contains(actual: Value, wanted: Value) -> bool:
+    try:
+        holds = isinstance(actual, (str, FrozenDict, *COLLECTIONS))
+        return holds and equals_itself(wanted) and wanted in actual
+    except Exception:  # noqa: BLE001  see above
+        return False
+
+
+_TESTS: dict[Operator, Callable[[Value, Value], bool]] = {
+    "==": _equal,
+    "!=": _unequal,
+    "<": partial(_in_order, operator.lt),
+    "<=": partial(_in_order, operator.le),
+    ">": partial(_in_order, operator.gt),
+    ">=": partial(_in_order, operator.ge),
+    "in": _among,
+    "not in": _not_among,
+    "contains": _contains,
+}

@@ -1,0 +1,158 @@
+"""Which entries have which value, kept so that nobody has to look at all of them.
+
+The promise is that whoever asks an index finds the same entries as whoever looks at all.
+Most values are found in the bucket of their own. What cannot be hashed has no bucket, and
+stays among the loose ones, that are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast, final
+
+import attrs
+
+from ._criteria import Criterion, equals_itself
+from ._frozen import COLLECTIONS, PLAIN, Value
+from ._paths import check_path, read
+
+__all__ = ["Candidates", "Index"]
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+@final
+@attrs.frozen
+class Candidates:
+    """The only entries that can match a criterion, by their serial numbers."""
+
+    parts: tuple[set[int] | frozenset[int], ...]
+    """Sets of them, which may overlap."""
+
+    is_certain: bool
+    """Whether all of them do match."""
+
+    @property
+    def most(self) -> int:
+        """How many there are at the most."""
+        return sum(map(len, self.parts))
+
+    def serials(self) -> list[int]:
+        """Return them in order."""
+        full = [part for part in self.parts if part]
+        return sorted(full[0]) if len(full) == 1 else sorted(set[int]().union(*full))
+
+
+@final
+class Index:
+    """The entries by the value at the end of one path.
+
+    A set, a list or a tuple has a bucket for each of its members, and if it can be hashed, one
+    for the whole.
+
+    Args:
+        path: The names of the attributes that lead there, joined by dots.
+    """
+
+    __slots__ = ("_buckets", "_keys", "_loose", "_name", "_texts", "steps")
+
+    steps: tuple[str, ...]
+    """The names in the path."""
+
+    def __init__(self, path: str) -> None:
+        self.steps = check_path("indexes", path)
+        self._name = self.steps[0] if len(self.steps) == 1 else None
+        self._buckets: dict[Any, set[int]] = {}
+        self._loose: set[int] = set()
+        # A string contains others that have no bucket here.
+        self._texts: set[int] = set()
+        # The keys of the buckets of each entry that has not just the one of a plain value.
+        self._keys: dict[int, tuple[Any, ...]] = {}
+
+    def add(self, serial: int, attributes: Mapping[str, Any]) -> None:
+        """Take up an entry."""
+        name = self._name
+        value = read(attributes, self.steps) if name is None else attributes.get(name)
+        if isinstance(value, str):
+            self._texts.add(serial)
+        if type(value) in PLAIN:
+            self._put(serial, value)
+            return
+        keys = self._keys[serial] = self._keys_of(serial, value)
+        for key in keys:
+            self._put(serial, key)
+
+    def remove(self, serial: int, attributes: Mapping[str, Any]) -> None:
+        """Forget an entry that has these attributes."""
+        name = self._name
+        value = read(attributes, self.steps) if name is None else attributes.get(name)
+        if isinstance(value, str):
+            self._texts.remove(serial)
+        if type(value) in PLAIN:
+            self._take(serial, value)
+            return
+        self._loose.discard(serial)
+        for key in self._keys.pop(serial):
+            self._take(serial, key)
+
+    def _put(self, serial: int, key: Value) -> None:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._buckets[key] = {serial}
+        else:
+            bucket.add(serial)
+
+    def _take(self, serial: int, key: Value) -> None:
+        bucket = self._buckets[key]
+        if len(bucket) == 1:
+            del self._buckets[key]
+        else:
+            bucket.remove(serial)
+
+    def candidates(self, criterion: Criterion) -> Candidates | None:
+        """Return the entries that can match; None if that is not known here."""
+        if criterion.operator == "==":
+            return self._of_values((criterion.value,))
+        if criterion.operator == "in":
+            return self._of_values(criterion.value)
+        if criterion.operator == "contains" and self._has_bucket(criterion.value):
+            texts = self._texts if isinstance(criterion.value, str) else _NOBODY
+            bucket = self._buckets.get(criterion.value, _NOBODY)
+            return Candidates((bucket, texts, self._loose), is_certain=False)
+        return None
+
+    def check(self, entries: dict[int, Mapping[str, Any]]) -> Iterator[str]:
+        """Yield what is wrong, if this index is to hold these entries and no others."""
+        fresh = Index(".".join(self.steps))
+        for serial, attributes in entries.items():
+            fresh.add(serial, attributes)
+        for part in ("_buckets", "_loose", "_texts", "_keys"):
+            has, should_have = getattr(self, part), getattr(fresh, part)
+            if has != should_have:
+                yield f"index {self.steps}: {part} is {has!r}, and should be {should_have!r}"
+
+    def _keys_of(self, serial: int, value: Value) -> tuple[Any, ...]:
+        """Return the keys of the buckets of a value; it is loose if one would be missing."""
+        among = isinstance(value, COLLECTIONS)
+        members = cast("tuple[Any, ...]", value) if among else ()
+        keys: dict[Any, None] = {}
+        for key in (*members, value):
+            if self._has_bucket(key):
+                keys[key] = None
+            elif not (among and key is value):
+                self._loose.add(serial)
+        return tuple(keys)
+
+    def _has_bucket(self, key: Value) -> bool:
+        try:
+            self._buckets.get(key)
+        except Exception:  # noqa: BLE001  a value may hash and compare as users like
+            return False
+        return True
+
+    def _of_values(self, values: tuple[Any, ...]) -> Candidates | None:
+        values = tuple(filter(equals_itself, values))
+        if not all(map(self._has_bucket, values)):
+            return None
+        buckets = (self._buckets.get(value, _NOBODY) for value in values)
+        return Candidates((*buckets, self._loose), is_certain=not self._loose)
