@@ -17,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from . import supervisors, tasks
+from . import registry, supervisors, tasks
 from ._recordings import Json, Unreadable, read_recording
 from ._verdict import Verdict
 
@@ -33,6 +33,7 @@ class Kind:
 
 
 KINDS = {
+    "registry": Kind("registries, recorded from Elixir", registry.check),
     "supervisors": Kind("supervisors, recorded from OTP and Elixir", supervisors.check),
     "tasks": Kind("streams of tasks, recorded from Elixir", tasks.check),
 }
