@@ -1,0 +1,76 @@
+"""Calling what users wrote, and telling a cancellation from the errors beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar, TypeVarTuple, cast
+
+import trio
+from trio.lowlevel import disable_ki_protection
+
+__all__ = ["call_users", "is_internal", "note", "split_cancelled", "without_shell"]
+
+A = TypeVarTuple("A")
+R = TypeVar("R")
+
+
+@disable_ki_protection
+async def call_users(async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
+    """Call a user's function, which a KeyboardInterrupt may reach at any point.
+
+    Returns:
+        What it returned.
+    """
+    return await async_fn(*args)
+
+
+def split_cancelled(
+    error: BaseException,
+) -> tuple[BaseException | None, BaseException | None]:
+    """Return the cancellations in an error, and what else is in it; None where nothing is.
+
+    What is only the one or only the other is returned as it is, the very same object.
+    """
+    if isinstance(error, trio.Cancelled):
+        return error, None
+    if not _within(error):
+        return None, error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    cancelled, rest = group.split(trio.Cancelled)
+    if cancelled is None:
+        return None, error
+    return (error, None) if rest is None else (cancelled, rest)
+
+
+def without_shell(error: BaseException) -> BaseException:
+    """Return the one error in a group, or in groups in groups; what holds several, as it is."""
+    while len(inner := _within(error)) == 1:
+        error = inner[0]
+    return error
+
+
+def note(error: BaseException, text: str) -> None:
+    """Put a note on an error. One that refuses to be changed goes without."""
+    with suppress(Exception):
+        error.add_note(text)
+
+
+def is_internal(error: BaseException) -> bool:
+    """Return whether an error says that Trio itself is broken, alone or in a group."""
+    return any(isinstance(leaf, trio.TrioInternalError) for leaf in _leaves_of(error))
+
+
+def _leaves_of(error: BaseException) -> Iterator[BaseException]:
+    inner = _within(error)
+    if not inner:
+        yield error
+    for one in inner:
+        yield from _leaves_of(one)
+
+
+def _within(error: BaseException) -> tuple[BaseException, ...]:
+    """Return the errors of a group; none for what is no group."""
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return ()

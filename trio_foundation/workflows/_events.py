@@ -1,0 +1,126 @@
+"""What the room reports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from typing import Any, ClassVar, Literal, TypeAlias, final
+
+import attrs
+
+from ..telemetry import Event
+from ._rules import Fate
+
+__all__ = ["BatchFinished", "BatchOutcome", "StepFinished", "StepUndone"]
+
+BatchOutcome: TypeAlias = Literal["done", "failed", "cancelled", "closed"]
+"""How a batch ended: ``done``, all its operations returned; ``failed``, one raised;
+``cancelled``, its caller was; ``closed``, the block of the serial operations has ended."""
+
+
+@final
+@attrs.frozen(kw_only=True)
+class BatchFinished(Event):
+    """A batch of operations came to its end, whatever that was.
+
+    It is told of batches that were cancelled while they waited too, and not of those that were
+    refused.
+    """
+
+    name: ClassVar[str] = "foundation.workflows.batch_finished"
+
+    serial: str
+    """The name of the serial operations."""
+
+    tx_id: Any
+    """What the batch is called."""
+
+    key: Hashable
+    """Whose line it was in."""
+
+    outcome: BatchOutcome
+    """How it ended."""
+
+    completed: int
+    """How many of its operations returned."""
+
+    operations: int
+    """How many there are in it."""
+
+    queued_for: float
+    """How long it waited for its turn, in seconds."""
+
+    ran_for: float
+    """How long it ran, in seconds."""
+
+    error: str
+    """What ended it; empty if it is done."""
+
+    @property
+    def severity(self) -> int:
+        """A warning if it was begun and not done, since nobody undoes that."""
+        is_partial = self.outcome == "failed" or 0 < self.completed < self.operations
+        return logging.WARNING if is_partial else self.level
+
+
+@final
+@attrs.frozen(kw_only=True)
+class StepFinished(Event):
+    """A step of a saga came to its end."""
+
+    name: ClassVar[str] = "foundation.workflows.step_finished"
+
+    saga: str
+    """The name of the saga."""
+
+    run: int
+    """Which run of it this is; the first is 1."""
+
+    step: str
+    """The name of the step."""
+
+    fate: Fate
+    """What became of it."""
+
+    ran_for: float
+    """How long it took, in seconds."""
+
+    error: str
+    """What it raised; empty if it is done."""
+
+    @property
+    def severity(self) -> int:
+        """A warning if it failed."""
+        return logging.WARNING if self.fate == "not_done" else self.level
+
+
+@final
+@attrs.frozen(kw_only=True)
+class StepUndone(Event):
+    """The undo of a step of a saga came to its end."""
+
+    name: ClassVar[str] = "foundation.workflows.step_undone"
+    level: ClassVar[int] = logging.WARNING
+
+    saga: str
+    """The name of the saga."""
+
+    run: int
+    """Which run of it this is; the first is 1."""
+
+    step: str
+    """The name of the step."""
+
+    fate: Fate
+    """What had become of the step, as the undo was told."""
+
+    ran_for: float
+    """How long the undo took, in seconds."""
+
+    error: str
+    """What the undo raised; empty if it returned."""
+
+    @property
+    def severity(self) -> int:
+        """An error if the undo failed: now somebody has to look after it."""
+        return logging.ERROR if self.error else self.level

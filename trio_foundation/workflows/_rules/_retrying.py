@@ -1,0 +1,64 @@
+"""Whether a batch that failed is executed again, and when."""
+
+from __future__ import annotations
+
+import random
+from typing import TypeAlias, cast
+
+from ..._base import Backoff
+
+__all__ = ["RetryOn", "check_retry_on", "delay_before_next"]
+
+RetryOn: TypeAlias = type[Exception] | tuple[type[Exception], ...]
+"""Which errors of an operation are worth another attempt: a class, or some."""
+
+
+def check_retry_on(retry_on: object) -> None:
+    """Refuse what is neither a class of errors nor a tuple of them.
+
+    Raises:
+        TypeError: If it is something else.
+
+    Example:
+        >>> check_retry_on((OSError, TimeoutError))
+        >>> check_retry_on(KeyboardInterrupt)
+        Traceback (most recent call last):
+        TypeError: retry_on must be a subclass of Exception, or a tuple of them, not \
+<class 'KeyboardInterrupt'>
+    """
+    classes = cast("tuple[object, ...]", retry_on if isinstance(retry_on, tuple) else (retry_on,))
+    for one in classes:
+        if not isinstance(one, type) or not issubclass(one, Exception):
+            raise TypeError(
+                f"retry_on must be a subclass of Exception, or a tuple of them, not {retry_on!r}"
+            )
+
+
+def delay_before_next(
+    attempt: int,
+    *,
+    attempts: int,
+    backoff: Backoff,
+    rng: random.Random | None,
+    now: float,
+    until: float,
+) -> float | str:
+    """Return after how many seconds to make the next attempt; or why there is none.
+
+    Nobody should sleep towards a deadline: an attempt that would begin when time is up is not
+    worth waiting for.
+
+    Args:
+        attempt: How many were made.
+        attempts: How many may be made.
+        backoff: How long to wait between two.
+        rng: Where the spread comes from.
+        now: The time, in seconds.
+        until: When there is no more time, in seconds.
+    """
+    if attempt >= attempts:
+        return f"attempt {attempt} of {attempts}"
+    delay = backoff.delay(attempt - 1, rng)
+    if now + delay >= until:
+        return f"attempt {attempt} of {attempts}; there is no time for another"
+    return delay

@@ -1,0 +1,242 @@
+"""Steps that are undone if a later one fails.
+
+Three services cannot be asked to do something all together or not at all. What can be had is
+this: before a step begins, it is known how to undo it; and if the whole comes to nothing, what
+was done is undone, newest first. Others see what was done in the meantime, and an undo may fail.
+
+A step that was cut off is neither done nor not done. Only its service knows, so its undo is told
+that nobody else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import attrs
+
+from .._base import check_name, check_seconds, is_plain_function
+from ._rules import Action, Plan, SagaStep, StepRetry, Undo
+from ._saga_run import SagaRun
+
+__all__ = ["Saga", "SagaResult"]
+
+
+@final
+@attrs.frozen
+class SagaResult:
+    """What the steps of a saga returned; ``result["hotel"]`` is that of one.
+
+    Example:
+        >>> SagaResult("trip", {"hotel": "room 5"})["hotel"]
+        'room 5'
+    """
+
+    saga: str
+    """The name of the saga."""
+
+    results: Mapping[str, Any]
+    """What the steps returned, by their names, in the order in which they are written."""
+
+    def __getitem__(self, step: str) -> Any:  # noqa: ANN401  each step returns what it likes
+        return self.results[step]
+
+
+@final
+class Saga:
+    """Steps that are done one after the other, and undone if they do not all succeed.
+
+    It is written down once, and may be run any number of times, also at once; each run is for
+    itself. Nothing is isolated: others see what a step did before the next one fails.
+
+    An undo is called for each step that has begun, newest first, also for the one that failed or
+    was cut off: it may have done something before. It is told which: see `Fate`. It should be
+    such that undoing what is not there does no harm.
+
+    Args:
+        name: What it is called, in errors and events.
+        undo_timeout: How long each undo may take, in seconds, if its step does not say. Undos are
+            shielded from cancellation, so this is all that ends one that hangs.
+
+    Raises:
+        TypeError: If *name* is no string, or *undo_timeout* no number.
+        ValueError: If *name* is empty, or *undo_timeout* is not above 0 and finite.
+
+    Example:
+        >>> import trio
+        >>> async def book_flight():
+        ...     return "seat 12"
+        >>> async def cancel_flight(seat, fate):
+        ...     print("cancelling", seat, fate)
+        >>> async def book_hotel():
+        ...     raise OSError("no room")
+        >>> async def main():
+        ...     trip = Saga("trip").step("flight", book_flight, cancel_flight)
+        ...     trip.step("hotel", book_hotel)
+        ...     try:
+        ...         await trip.run()
+        ...     except SagaFailed as failed:
+        ...         print(failed)
+        >>> trio.run(main)
+        cancelling seat 12 done
+        saga 'trip' failed with OSError('no room') at step 'hotel'; undone: flight
+    """
+
+    __slots__ = ("__weakref__", "_name", "_plan", "_runs", "_undo_timeout")
+
+    def __init__(self, name: str = "saga", *, undo_timeout: float = 30.0) -> None:
+        self._name = check_name("name", name)
+        self._undo_timeout = check_seconds(
+            "undo_timeout", undo_timeout, above_zero=True, finite=True
+        )
+        self._plan = Plan()
+        self._runs = 0
+
+    def __repr__(self) -> str:
+        return f"<Saga {self._name!r}: {', '.join(one.step.name for one in self._plan)}>"
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
+
+    def step(
+        self,
+        name: str,
+        action: Action,
+        undo: Undo | None = None,
+        *,
+        retry: StepRetry | None = None,
+        undo_timeout: float | None = None,
+    ) -> Saga:
+        """Add a step, to be done when those before it are.
+
+        The functions take as much as they like of what they are told: an action the results of
+        earlier steps, a mapping by their names; an undo the result of its step, and its `Fate`.
+        An argument with a default keeps that. Bind others with `functools.partial`.
+
+        Args:
+            name: What it is called; no other step of the saga is.
+            action: What it does.
+            undo: What undoes it. It is known from before the action begins. With None, nothing is
+                done to undo the step.
+            retry: What calls the action, again if need be: `Retry`, `CircuitBreaker`, or whatever
+                has an async method ``call``.
+            undo_timeout: How long the undo may take, in seconds; by default as long as the saga
+                says.
+
+        Returns:
+            The same saga, for the next step.
+
+        Raises:
+            TypeError: If a function cannot be called so, or *retry* cannot call.
+            ValueError: If there is a step of that name already, or *undo_timeout* is out of range.
+
+        Example:
+            >>> async def reserve():
+            ...     return "seat 12"
+            >>> async def pay(results):
+            ...     return f"paid for {results['reserve']}"
+            >>> async def release(seat): ...
+            >>> Saga("ticket").step("reserve", reserve, release).step("pay", pay)
+            <Saga 'ticket': reserve, pay>
+        """
+        step = SagaStep(name, action, undo, retry=retry, undo_timeout=undo_timeout)
+        return self.parallel(step)
+
+    def parallel(self, *steps: SagaStep) -> Saga:
+        """Add a stage: steps to be done side by side, each in a task of its own.
+
+        If one of them fails the others are cancelled, so what became of those may not be known.
+        Then they are undone one after the other, the last one written first. None of them sees
+        the results of the others.
+
+        Args:
+            *steps: The steps.
+
+        Returns:
+            The same saga, for the next stage.
+
+        Raises:
+            TypeError: If one of them is no `SagaStep`, or there is none.
+            ValueError: If there is a step of the same name already.
+
+        Example:
+            >>> async def book(): ...
+            >>> Saga("trip").parallel(SagaStep("car", book), SagaStep("hotel", book))
+            <Saga 'trip': car, hotel>
+        """
+        if not steps:
+            raise TypeError("parallel takes one step or more: write parallel(SagaStep(...), ...)")
+        for step in steps:
+            if not isinstance(step, SagaStep):
+                raise TypeError(f"parallel takes steps, SagaStep(name, action), not {step!r}")
+        self._plan = self._plan.then(*steps)
+        return self
+
+    def dry_run(self, write: Callable[[str], object] = print) -> None:
+        """Tell what would be done, line by line, and do nothing.
+
+        Args:
+            write: A function that is given each line; by default they are printed.
+
+        Raises:
+            TypeError: If *write* is no plain function.
+
+        Example:
+            >>> async def book(): ...
+            >>> async def cancel(): ...
+            >>> trip = Saga("trip").step("flight", book, cancel)
+            >>> trip.parallel(SagaStep("hotel", book, cancel, undo_timeout=5), SagaStep("car", book))
+            <Saga 'trip': flight, hotel, car>
+            >>> trip.dry_run()
+            saga 'trip': 3 steps
+            1. flight: book; undo: cancel, within 30 s
+            2. hotel: book; undo: cancel, within 5 s, side by side
+               car: book; no undo, side by side
+        """
+        if not is_plain_function(write):
+            raise TypeError(f"dry_run takes a plain function of a line, not {write!r}")
+        for line in self._plan.described(self._name, self._undo_timeout):
+            write(line)
+
+    async def run(self) -> SagaResult:
+        """Do the steps; if they do not all succeed, undo those that have begun.
+
+        Undos run one after the other, newest first. Each is shielded, and has *undo_timeout*
+        seconds. One that fails, or takes longer, does not keep the others from running.
+
+        Returns:
+            What the steps returned.
+
+        Raises:
+            SagaFailed: If a step raised, or an undo did after a cancellation. It has all errors,
+                the first cause first, those of undos included.
+
+        Cancellation:
+            Goes into the step in hand, and the step's fate is ``unknown``; then the undos run,
+            shielded; then the `trio.Cancelled` goes on. If an undo fails it is `SagaFailed`
+            that comes out, and the cancellation comes again at the next checkpoint. If all steps
+            are done, the result is returned. A ``KeyboardInterrupt`` goes the same way, and what
+            undos raise is then in its notes.
+
+        Emits:
+            StepFinished: When a step has ended, whatever became of it.
+            StepUndone: When an undo has ended, also if it failed.
+
+        Example:
+            >>> import trio
+            >>> async def reserve():
+            ...     return "seat 12"
+            >>> async def pay(results):
+            ...     return f"paid for {results['reserve']}"
+            >>> async def main():
+            ...     done = await Saga("ticket").step("reserve", reserve).step("pay", pay).run()
+            ...     print(done["pay"])
+            >>> trio.run(main)
+            paid for seat 12
+        """
+        self._runs += 1
+        run = SagaRun(self._name, self._runs, self._plan, self._undo_timeout)
+        await run.go()
+        return SagaResult(self._name, run.results)
