@@ -56,6 +56,7 @@ OLDEST = VERSIONS[0]
 # Cancelled included, to hand it on when all has ended; there ruff's BLE001 demands a reason of
 # each line.
 ENGINES = {
+    "cache/_loads.py": "ASYNC910",
     "messaging/_loop.py": "ASYNC102,ASYNC910",
     "messaging/_machine.py": "ASYNC910",
     "messaging/_store.py": "ASYNC103",
@@ -84,6 +85,9 @@ ENGINES = {
     "tasks/_stream.py": "ASYNC102,ASYNC103,ASYNC104,ASYNC910",
     "tasks/_supervisor.py": "ASYNC102,ASYNC109",
     "tasks/_work.py": "ASYNC103,ASYNC910",
+    "workflows/_open.py": "ASYNC102",
+    "workflows/_saga_run.py": "ASYNC103,ASYNC910",
+    "workflows/_serial.py": "ASYNC103,ASYNC910",
 }
 
 
@@ -190,8 +194,11 @@ def guest(session: nox.Session) -> None:
         "telemetry",
         "supervision",
         "messaging",
+        "registry",
         "resilience",
         "tasks",
+        "workflows",
+        "cache",
         "search",
         "conformance",
     ]

@@ -58,7 +58,7 @@ default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
     # Type variables: Sphinx shows them, and has no place to link them to.
-    (r"py:(class|obj)", r"(.*\.)?([A-Z]|\w*T\d*|\w+_co|\w+_contra)"),
+    (r"py:(class|obj)", r"(.*\.~?)?([A-Z]|\w*T\d*|\w+_co|\w+_contra)"),
 ]
 
 autodoc_use_legacy_class_based = True  # sphinxcontrib-trio builds on those classes

@@ -23,10 +23,11 @@ __all__ = ["DEMANDS", "Package", "Public", "complaints_about_homes"]
 TIMES = frozenset(
     {
         "after", "attempt_timeout", "deadline", "delay", "delivery_timeout", "duration",
-        "ended_at", "every", "grace", "handled_for", "initial", "maximum", "now", "opened_at",
-        "per", "probe_timeout", "queued_for", "ran_for", "ready_within", "reset_after",
-        "reset_timeout", "retry_after", "running_for", "seconds", "since", "slow_after",
-        "started_at", "timeout", "total", "trial_timeout", "ttl", "within",
+        "ended_at", "every", "grace", "handled_for", "initial", "maximum", "negative_ttl", "now",
+        "opened_at", "per", "probe_timeout", "queued_for", "ran_for", "ready_within",
+        "reset_after", "reset_timeout", "retry_after", "running_for", "seconds", "since",
+        "slow_after", "stale_for", "started_at", "timeout", "total", "trial_timeout", "ttl",
+        "undo_timeout", "within",
     }
 )  # fmt: skip
 

@@ -8,10 +8,16 @@ Each room of the library answers one question, and is imported by its name:
     Who is kept running? Supervisors, children, restarts, ordered stops.
 `trio_foundation.messaging`
     How do tasks talk? Mailboxes with a cap, servers that answer, acknowledged calls.
+`trio_foundation.registry`
+    Who is where, and alive? Names, indexes, criteria; owners that are forgotten when they end.
 `trio_foundation.resilience`
     When should I not call? Circuit breakers, retries, limits.
 `trio_foundation.tasks`
     How do I get a batch done? Supervised tasks, parallel maps.
+`trio_foundation.workflows`
+    What is done in order? Serial operations, sagas that undo.
+`trio_foundation.cache`
+    What do we know already? Values that expire, loaded once for all who ask.
 `trio_foundation.search`
     Which setting is best? Random search, in parallel trials.
 `trio_foundation.testing`
