@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ._memory_cache import KEYS, LONG, hit_beside, hits_of
 from ._runner import Finding, Plan
-from .bench_memory_cache import KEYS, LONG, hit_beside, hits_of
 
 if TYPE_CHECKING:
 

@@ -299,10 +299,60 @@ def test_one_that_never_gives_up_is_told_of_and_stopped(caplog: pytest.LogCaptur
     cache.put(2, 2)
     assert len(cache) == 1
     assert len(caplog.records) == 1
-    assert "RecursionError: on_removal removes what it is called for, 20 deep" in caplog.text
+    assert (
+        "RecursionError: on_removal removes what it is called for, 1000 times in a row"
+        in caplog.text
+    )
     cache.put(3, 3)
     assert len(caplog.records) == 2
     assert_lawful(cache)
+
+
+def test_it_is_told_of_all_that_goes_by_what_it_does_itself() -> None:
+    hand = Hand()
+    told: list[int] = []
+
+    def sweep(key: int, value: int, cause: RemovalCause) -> None:
+        told.append(key)
+        cache.sweep()
+        assert_lawful(cache)
+
+    cache = Cache[int, int](ttl=10, clock=hand, on_removal=sweep)
+    for key in range(100):
+        cache.put(key, key)
+    hand.now = 10
+    assert cache.get(50) is None
+    assert told == [50, *range(50), *range(51, 100)]
+
+
+def test_a_chain_of_removals_is_told_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    def delete_next(key: int, value: int, cause: RemovalCause) -> None:
+        cache.delete(key + 1)
+
+    cache = Cache[int, int](on_removal=delete_next)
+    for key in range(900):
+        cache.put(key, key)
+    cache.delete(0)
+    assert len(cache) == 0
+    assert caplog.records == []
+
+
+def test_what_is_no_exception_does_not_keep_the_others_from_being_told() -> None:
+    told: list[str] = []
+
+    def interrupt(key: str, value: int, cause: RemovalCause) -> None:
+        told.append(key)
+        if key == "b":
+            raise KeyboardInterrupt
+
+    cache = Cache[str, int](on_removal=interrupt)
+    for key in "abc":
+        cache.put(key, 1)
+    with pytest.raises(KeyboardInterrupt):
+        cache.clear()
+    cache.put("d", 1)
+    cache.delete("d")
+    assert told == ["a", "b", "c", "d"]
 
 
 def test_what_is_no_exception_comes_out_and_leaves_all_in_order() -> None:

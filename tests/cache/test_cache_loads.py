@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -308,7 +309,7 @@ async def test_an_invalidation_between_handing_over_and_taking_over_is_honoured(
         assert flight.pass_on()  # as a cancelled leader does
         cache.delete("k")
         await trio.sleep(1)
-        assert flight.outcome is not None
+        assert flight.is_over
         first.scope.cancel()
     assert first.answer == "cancelled"
     assert [asker.answer for asker in others] == ["new"] * 3
@@ -408,7 +409,11 @@ async def test_what_is_no_exception_hands_over_too(
     assert cache.statistics().load_failures == 0
 
 
-async def test_an_error_keeps_nothing_alive() -> None:
+@pytest.mark.parametrize("cancelled", [0, 1])
+@pytest.mark.parametrize("waiting", [0, 2])
+async def test_an_error_keeps_nothing_alive_not_even_until_garbage_is_collected(
+    cancelled: int, waiting: int, autojump_clock: MockClock
+) -> None:
     class Thing:
         pass
 
@@ -417,13 +422,61 @@ async def test_an_error_keeps_nothing_alive() -> None:
 
     async def load() -> str:
         thing = Thing()
+        await trio.sleep(1)
         things.append(weakref.ref(thing))
         raise OSError
 
-    with pytest.raises(OSError):  # noqa: PT011
-        await cache.get_or_load("a", load)
-    gc.collect()
-    assert things[0]() is None
+    async def ask(seconds: float) -> None:
+        with trio.move_on_after(seconds), suppress(OSError, LoadFailed):
+            await cache.get_or_load("a", load)
+
+    gc.disable()
+    try:
+        async with trio.open_nursery() as nursery:
+            for seconds in [0.5] * cancelled + [10] * (1 + waiting):
+                nursery.start_soon(ask, seconds)
+                await wait_all_tasks_blocked()
+        assert [thing() for thing in things] == [None]
+    finally:
+        gc.enable()
+
+
+async def test_what_a_load_has_left_running_does_not_keep_the_value_alive() -> None:
+    class Thing:
+        pass
+
+    cache = Cache[str, Thing]()
+    async with trio.open_nursery() as nursery:
+
+        async def load() -> Thing:
+            nursery.start_soon(trio.sleep_forever)
+            return Thing()
+
+        thing = weakref.ref(await cache.get_or_load("a", load))
+        cache.delete("a")
+        assert thing() is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_on_removal_raises_makes_nobody_load_again(autojump_clock: MockClock) -> None:
+    def leave(key: str, value: str, cause: str) -> None:
+        raise SystemExit
+
+    cache = Cache[str, str](max_size=1, on_removal=leave)
+    cache.put("other", "goes for it")
+    load = Loader(after=1)
+
+    async def lead() -> None:
+        with pytest.raises(SystemExit):
+            await cache.get_or_load("k", load)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lead)
+        await wait_all_tasks_blocked()
+        waiters = [Asker(nursery, cache, load) for _ in range(3)]
+    assert [waiter.answer for waiter in waiters] == ["loaded"] * 3
+    assert load.begun == 1
+    assert assert_lawful(cache).loading == 0
 
 
 async def test_a_key_that_turns_evil_during_its_load_strands_nobody(
@@ -443,10 +496,10 @@ async def test_a_key_that_turns_evil_during_its_load_strands_nobody(
         askers = [Asker(nursery, cache, Loader(after=5), key) for _ in range(3)]
         await trio.sleep(1)
         key.is_evil = True
-    assert sorted(type(asker.answer).__name__ for asker in askers) == [
-        "LoadFailed",
-        "LoadFailed",
-        "ValueError",
+    assert sorted(repr(asker.answer) for asker in askers) == [
+        "'loaded'",
+        "'loaded'",
+        "ValueError('evil')",
     ]
     key.is_evil = False
     assert await cache.get_or_load(key, Loader("again")) == "again"
@@ -529,6 +582,13 @@ async def test_a_load_that_asks_for_its_own_key_by_way_of_another_is_an_error() 
         await caches[0].get_or_load("a", load_a)
 
 
+async def test_a_load_may_ask_another_cache_for_the_same_key() -> None:
+    near, far = Cache[str, str](), Cache[str, str]()
+    load = Loader()
+    assert await near.get_or_load("a", lambda: far.get_or_load("a", load)) == "loaded"
+    assert near.get("a") == far.get("a") == "loaded"
+
+
 async def test_two_loads_that_wait_for_each_other_are_an_error(autojump_clock: MockClock) -> None:
     cache = Cache[str, str]()
 
@@ -559,6 +619,30 @@ async def test_what_a_load_has_left_running_may_ask_for_its_key_when_it_is_over(
 
         assert await cache.get_or_load("a", load) == "first"
     assert cache.get("a") == "again"
+
+
+async def test_what_a_cancelled_load_has_left_running_may_ask_for_its_key(
+    autojump_clock: MockClock,
+) -> None:
+    cache = Cache[str, str]()
+    answers: list[str] = []
+    async with trio.open_nursery() as nursery:
+
+        async def ask_later() -> None:
+            await trio.sleep(2)
+            answers.append(await cache.get_or_load("k", Loader()))
+
+        async def load() -> str:
+            nursery.start_soon(ask_later)
+            await trio.sleep(10)
+            return "first"
+
+        first = Asker(nursery, cache, load)
+        await wait_all_tasks_blocked()
+        second = Asker(nursery, cache, Loader("second", after=5))
+        await trio.sleep(1)
+        first.scope.cancel()
+    assert (first.answer, second.answer, answers) == ("cancelled", "second", ["second"])
 
 
 async def test_two_who_wait_within_a_load_do_not_disturb_each_other(
@@ -654,6 +738,20 @@ async def test_a_stale_value_that_is_deleted_is_not_served(
         await cache.get_or_load("k", load)
     seen = assert_lawful(cache)
     assert (seen.held, seen.expirations, seen.deletes) == (0, 1, 0)
+
+
+async def test_a_load_that_asks_for_its_own_key_gets_the_stale_value(
+    autojump_clock: MockClock,
+) -> None:
+    cache = Cache[str, int](ttl=10, stale_for=100)
+    cache.put("k", 1)
+    await trio.sleep(10)
+
+    async def load() -> int:
+        return await cache.get_or_load("k", load) + 1
+
+    assert await cache.get_or_load("k", load) == 2
+    assert cache.get("k") == 2
 
 
 async def test_a_cancelled_refresh_leaves_the_stale_value(autojump_clock: MockClock) -> None:

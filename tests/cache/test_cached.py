@@ -159,6 +159,49 @@ async def test_a_method_remembers_for_each_object() -> None:
     assert Shop.price.forget(one, "kiwi")
 
 
+async def test_to_forget_by_way_of_an_object_is_refused_and_the_right_line_is_shown() -> None:
+    class Shop:
+        @cached
+        async def price(self, product: str, amount: int = 1) -> int:
+            return len(product) * amount
+
+    shop = Shop()
+    await shop.price("kiwi")
+    with pytest.raises(TypeError, match=r"is a method: write Shop.price.forget\(its object, "):
+        shop.price.forget("kiwi", 1)  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    with pytest.raises(TypeError, match=r"^Shop.price is a method"):
+        Shop.price.forget()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert Shop.price.forget(shop, "kiwi")
+
+
+async def test_static_methods_and_class_methods_remember_too() -> None:
+    class Shop:
+        @classmethod
+        @cached
+        async def name(cls, suffix: str) -> str:
+            return cls.__name__ + suffix
+
+        @staticmethod
+        @cached
+        async def double(number: int) -> int:
+            return 2 * number
+
+    shop: Any = Shop  # type checkers do not see through both decorators
+    for _ in range(2):
+        assert await shop.name("!") == await shop().name("!") == "Shop!"
+        assert await shop.double(2) == await shop().double(2) == 4
+    assert shop.double.forget(2)
+
+
+async def test_a_function_that_is_not_async_is_named_when_it_is_called() -> None:
+    def double(number: int) -> int:
+        return 2 * number
+
+    remembers: Any = cached(double)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with pytest.raises(TypeError, match=r"^cached takes an async function, but double returned 4"):
+        await remembers(2)
+
+
 async def test_a_call_with_arguments_that_do_not_fit_is_an_error() -> None:
     @cached
     async def fetch(product: str) -> int:

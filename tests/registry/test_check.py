@@ -36,7 +36,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("bucket", "_buckets is", lambda book: book.store._indexes["tags"]._buckets["x"].clear()),
     ("loose", "_loose is", lambda book: book.store._indexes["tags"]._loose.add(9)),
     ("texts", "_texts is", lambda book: book.store._indexes["tags"]._texts.clear()),
-    ("keys", "_keys is", lambda book: book.store._indexes["tags"]._keys.clear()),
+    ("places", "_places is", lambda book: book.store._indexes["tags"]._places.clear()),
     (
         "untold",
         "nobody was told",

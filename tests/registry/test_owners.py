@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -43,6 +44,13 @@ def is_empty(registry: Registry[str, int]) -> bool:
 def hooks_of(child: Child[Any]) -> int:
     entry = child._entry
     return sum(len(hooks._callbacks) for hooks in (entry.on_exit, entry.on_gone) if hooks)
+
+
+@attrs.define(unsafe_hash=True)
+class Fickle:
+    """Has a hash, and does not keep it."""
+
+    number: int
 
 
 async def obey(go: trio.Event) -> None:
@@ -262,6 +270,66 @@ async def test_an_owner_of_many_entries_leaves_none(registry: Registry[str, int]
             await sup.stop_child("owner")
             assert [*registry] == ["last"]
             registry._check()
+
+
+async def test_an_attribute_that_does_not_keep_its_hash_is_in_no_owners_way(
+    registry: Registry[str, int],
+) -> None:
+    fickle = Fickle(1)
+    async with open_supervisor() as sup:
+        owner = sup.start_soon(trio.sleep_forever, name="owner")
+        registry.bind("web", 1, owner, skills=fickle)
+        registry.bind("api", 2, owner, skills="count")
+        fickle.number = 2
+        await sup.stop_child("owner")
+    assert len(registry) == len(registry._book.owners) == 0
+    assert registry.find(skills="count") == []
+
+
+async def test_a_callback_before_ours_may_unregister_what_is_to_go(
+    registry: Registry[str, int],
+) -> None:
+    async with open_supervisor() as sup:
+        owner = sup.start_soon(trio.sleep_forever, name="owner")
+        owner.on_exit(lambda _: registry.unregister("web"))
+        registry.bind("web", 1, owner)
+        registry.bind("api", 1, owner)
+        await sup.stop_child("owner")
+        assert is_empty(registry)
+        assert hooks_of(owner) == 1
+
+
+async def test_one_that_does_not_stop_keeps_its_name_until_it_does(
+    registry: Registry[str, int], autojump_clock: MockClock
+) -> None:
+    async def linger() -> None:
+        registry.bind("web", 1, current_child())
+        with trio.CancelScope(shield=True):
+            await trio.sleep(50)
+
+    async with open_supervisor() as sup:
+        owner = sup.start_soon(linger, name="owner", grace=1, restart="temporary")
+        await wait_all_tasks_blocked()
+        with trio.move_on_after(10):
+            await sup.stop_child("owner")
+        assert registry.lookup("web").owner is owner
+        await owner.wait_exit()
+        assert is_empty(registry)
+
+
+async def test_what_is_bound_on_the_way_out_goes_with_the_rest(
+    registry: Registry[str, int],
+) -> None:
+    async def come_late() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            registry.bind("web", 1, current_child())
+
+    async with open_supervisor() as sup:
+        sup.start_soon(come_late)
+        await wait_all_tasks_blocked()
+    assert is_empty(registry)
 
 
 async def test_one_owner_may_be_bound_in_several_registries() -> None:

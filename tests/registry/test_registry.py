@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -129,7 +129,7 @@ def test_an_update_merges_and_a_replacement_replaces(registry: Registry[str, int
 
 def test_an_update_may_change_the_value(registry: Registry[str, int]) -> None:
     with registry.register("web", 8080, health="healthy"):
-        assert registry.update("web", value=8081).value == 8081
+        assert registry.update("web", 8081).value == 8081
         assert registry.replace("web", 8082).attributes == {}
         assert registry.lookup("web").value == 8082
 
@@ -292,6 +292,64 @@ def test_attributes_that_are_pickled_or_copied_are_plain(registry: Registry[str,
 
 def test_the_signature_says_what_a_value_is_that_is_not_given() -> None:
     assert "= as it is" in str(inspect.signature(Registry[str, int]().update))
+
+
+def test_an_attribute_may_be_called_what_an_argument_is(registry: Registry[str, int]) -> None:
+    with registry.register(key="web", value=8080, owner=3, name=5):
+        assert registry.update("web", value=6).attributes["value"] == 6
+        assert len(registry.find(value=6, owner=3, name=5)) == 1
+        assert registry.replace("web", key=7, self=8).attributes == {"key": 7, "self": 8}
+        assert registry.lookup("web").value == 8080
+
+
+# Attributes that do as they like
+
+
+class Busy(Mapping[str, int]):
+    """Does something when it is read."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+
+    def __getitem__(self, name: str) -> int:
+        self.act()
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["x"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_what_the_reading_of_an_attribute_does_comes_first(registry: Registry[str, int]) -> None:
+    registry.register("web", 1)
+    leaves = Busy(lambda: registry.unregister("web"))
+    with pytest.raises(NotRegistered):
+        registry.update("web", 2, busy=leaves)
+    registry._check()
+    comes = Busy(lambda: registry.register("web", 3))
+    with pytest.raises(NameTaken):
+        registry.register("web", 4, busy=comes)
+    assert registry.lookup("web").value == 3
+    with pytest.raises(NotRegistered):
+        registry.replace("web", 5, busy=leaves)
+    assert len(registry) == 0
+    registry._check()
+
+
+@pytest.mark.parametrize("verb", ["update", "replace", "register"])
+def test_an_attribute_that_cannot_be_read_changes_nothing(verb: str) -> None:
+    registry = Registry[str, int](indexes=["load"])
+    endless: list[Any] = []
+    endless.append(endless)
+    with registry.register("web", 1, load=1) as entry:
+        key = "api" if verb == "register" else "web"
+        with pytest.raises(RecursionError):
+            getattr(registry, verb)(key, 2, load=2, endless=endless)
+        assert registry.find(load=1) == [entry]
+        assert len(registry) == 1
+        registry._check()
 
 
 # Nonsense

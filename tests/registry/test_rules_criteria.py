@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
@@ -27,6 +28,19 @@ class Broken:
 
     def __hash__(self) -> int:
         raise ZeroDivisionError
+
+
+@attrs.frozen(eq=False)
+class Prickly:
+    """Has the hash of a number, and is not to be compared."""
+
+    number: int
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    def __hash__(self) -> int:
+        return hash(self.number)
 
 
 # What a reader should know
@@ -123,6 +137,13 @@ def test_nothing_equals_what_cannot_be_compared() -> None:
             assert registry.query(path.contains(Broken())) == []
             assert len(registry.query(path != Broken())) == 1
             assert len(registry.query(path.is_in(Broken(), 1, "a"))) == 1
+
+
+def test_a_member_that_cannot_be_compared_is_in_no_others_way() -> None:
+    for tags in ([Prickly(1), 1], (Prickly(1), 1), (Prickly(1), "a", 1)):
+        assert (TAGS == 1).matches({"tags": tags})
+        assert TAGS.contains(1).matches({"tags": tags})
+        assert not (TAGS == 2).matches({"tags": tags})
 
 
 def test_values_are_equal_if_python_says_so() -> None:
@@ -243,6 +264,36 @@ def test_a_value_that_no_index_can_hold_is_found_and_forgotten_all_the_same(valu
     registry._check()
 
 
+@pytest.mark.parametrize("others", [[1, Prickly(1)], [Prickly(1), 1]], ids=repr)
+def test_a_value_that_cannot_be_compared_keeps_no_other_out(others: list[Any]) -> None:
+    registry = Registry[str, int](indexes=["tags"])
+    for key, tags in zip("ab", others, strict=True):
+        registry.register(key, 1, tags=tags)
+    registry._check()
+    assert [entry.attributes["tags"] for entry in registry.find(tags=1)] == [1]
+    for key in "ba":
+        registry.unregister(key)
+        registry._check()
+
+
+@attrs.define(unsafe_hash=True)
+class Fickle:
+    """Has a hash, and does not keep it."""
+
+    number: int
+
+
+def test_a_value_that_does_not_keep_its_hash_goes_and_leaves_the_others() -> None:
+    registry = Registry[str, int](indexes=["tags"])
+    fickle = Fickle(1)
+    with registry.register("a", 1, tags=fickle):
+        registry.register("b", 1, tags=Fickle(2))
+        fickle.number = 2
+    assert [*registry] == ["b"]
+    assert keys(registry.find(tags=Fickle(2))) == ["b"]
+    assert registry.find(tags=Fickle(1)) == []
+
+
 class Counted:
     """Counts how often one of them is compared."""
 
@@ -272,7 +323,13 @@ SCALARS = st.one_of(
     st.integers(0, 3),
     st.sampled_from([0.0, 1.0, 2.5, NAN, math.inf, "", "a", "ab", b"a", Decimal(1)]),
 )
-HASHABLE = SCALARS | st.frozensets(SCALARS, max_size=2) | st.tuples(SCALARS, SCALARS)
+PRICKLY = st.builds(Prickly, st.integers(0, 3))
+HASHABLE = st.one_of(
+    SCALARS,
+    PRICKLY,
+    st.frozensets(SCALARS, max_size=2),
+    st.tuples(SCALARS | PRICKLY, SCALARS),
+)
 VALUES = st.recursive(
     HASHABLE | st.sets(SCALARS, max_size=3),
     lambda inner: (

@@ -81,6 +81,26 @@ def test_what_is_put_back_is_the_very_same(registry: Registry[str, int]) -> None
     assert registry.lookup("b") is entry
 
 
+def test_all_entries_of_a_key_are_put_back_in_order() -> None:
+    registry = Registry[str, int](keys="duplicate", indexes=["load"])
+    for number in range(3_000):  # were each put in its place on its own, it would take seconds
+        registry.register("a", number, load=number % 2)
+    before = picture(registry)
+    with suppress(Oops), registry.transaction():
+        registry.unregister("a")
+        registry.register("a", -1)
+        raise Oops
+    assert picture(registry) == before
+    with suppress(Oops), registry.transaction():
+        for entry in registry.find(load=1)[::-1]:
+            registry.update(entry, load=3)
+            registry.unregister(entry)
+        registry.update(registry.lookup("a"), -1)
+        raise Oops
+    assert picture(registry) == before
+    assert registry.lookup("a").value == 0
+
+
 def test_what_is_done_is_seen_within() -> None:
     registry = Registry[str, int]()
     with registry.transaction():
@@ -356,6 +376,78 @@ async def test_an_owner_that_ends_meanwhile_is_gone_for_good(registry: Registry[
                 assert changes.statistics().current_buffer_used == 0
             registry._check()
             assert len(registry._book.owners) == 0
+
+
+async def test_what_has_come_and_lost_its_owner_in_one_that_awaits_never_was() -> None:
+    registry = Registry[str, int](indexes=["load"])
+    others = trio.Event()
+    async with open_supervisor() as sup:
+        owner = sup.start_soon(trio.sleep_forever, name="owner")
+
+        async def await_within() -> None:
+            with pytest.raises(RuntimeError, match=AWAITED), registry.transaction():
+                registry.bind("x", 1, owner, load=1)
+                with registry.transaction():
+                    registry.unregister("x")
+                    await sup.stop_child("owner")
+                    await others.wait()
+
+        with registry.watch() as changes:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(await_within)
+                await wait_all_tasks_blocked()
+                registry.register("mine", 1)
+                others.set()
+            told = changes.receive_nowait()
+            assert isinstance(told, Registered)
+            assert told.key == "mine"
+            assert changes.statistics().current_buffer_used == 0
+    assert [*registry] == ["mine"]
+    registry._check()
+
+
+async def test_of_two_that_await_both_are_refused_whatever_they_do_next() -> None:
+    registry = Registry[str, int]()
+    first, last = trio.Event(), trio.Event()
+
+    async def await_within(key: str, wakes: trio.Event | None, waits: trio.Event) -> None:
+        with pytest.raises(RuntimeError, match=AWAITED), registry.transaction():
+            registry.register(key, 1)
+            if wakes is not None:
+                wakes.set()
+            await waits.wait()
+            with pytest.raises(RuntimeError, match=AWAITED):
+                registry.register(f"{key}'", 1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(await_within, "a", None, first)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(await_within, "b", first, last)
+        await wait_all_tasks_blocked()
+        assert len(registry) == 0
+        last.set()
+    assert len(registry) == 0
+    assert registry._book.transaction is None
+    registry._check()
+
+
+async def test_one_that_another_task_ends_is_undone() -> None:
+    registry = Registry[str, int]()
+    transaction = registry.transaction()
+
+    async def begin() -> None:
+        transaction.__enter__()
+        registry.register("x", 1)
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin)
+        await wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match=AWAITED):
+            transaction.__exit__(None, None, None)
+        nursery.cancel_scope.cancel()
+    assert len(registry) == 0
+    assert registry._book.transaction is None
 
 
 async def test_the_end_of_a_block_counts_even_in_one_that_is_broken() -> None:

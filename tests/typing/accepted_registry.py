@@ -47,7 +47,7 @@ async def comes_and_goes(registry: Registry[str, int], owner: Child[str]) -> Non
     registry.bind("web", 8080, current_child())
     assert_type(registry.update("web", health="degraded"), Entry[str, int])
     assert_type(registry.update(entry, 8081), Entry[str, int])
-    assert_type(registry.replace("web", value=8081, health="degraded"), Entry[str, int])
+    assert_type(registry.replace("web", 8081, health="degraded"), Entry[str, int])
     registry.unregister("web")
     registry.unregister(entry)
     with registry.transaction():

@@ -50,6 +50,9 @@ async def batches(serial: SerialOperations) -> None:
     mixed: list[Callable[[], Awaitable[int | str]]] = [one, receipt]
     assert_type(await serial.execute(mixed), list[int | str])
     await serial.execute([receipt, trio.sleep_forever])
+    completed: list[str] = []
+    assert_type(await serial.execute([receipt], completed=completed), list[str])
+    await serial.execute_with_retry([receipt], completed=completed)
     await serial.execute([])
     answer = await serial.execute_with_retry(
         [receipt], "t", attempts=5, backoff=Backoff(initial=1), retry_on=(OSError, ValueError)

@@ -34,6 +34,8 @@ async def batches(serial: SerialOperations) -> None:
     await serial.execute([(withdraw, "alice")])  # type: ignore[arg-type]
     await serial.execute([receipt], "t", "alice")  # type: ignore[call-arg]
     await serial.execute([receipt], key=["alice"])  # type: ignore[arg-type]
+    done: tuple[str, ...] = ()
+    await serial.execute([receipt], completed=done)  # type: ignore[arg-type]
     numbers: list[int] = await serial.execute([receipt])  # type: ignore[list-item]
     print(numbers)  # noqa: T201
     serial.execute([receipt])  # type: ignore[unused-coroutine]

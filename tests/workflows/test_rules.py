@@ -25,11 +25,6 @@ from trio_foundation.workflows._rules import (
 # Whose turn it is
 
 
-def run(batch: Batch) -> Batch:
-    batch.is_running = True
-    return batch
-
-
 def test_the_first_one_has_its_turn_and_the_others_wait() -> None:
     lines = Lines()
     a, b = Batch("a", "k", None), Batch("b", "k", None)
@@ -49,18 +44,9 @@ def test_a_key_that_is_equal_is_the_same_key() -> None:
     assert lines.take(Batch("b", 1.0, None)) is not None
 
 
-def test_a_batch_in_one_that_has_ended_is_in_none() -> None:
-    outer = run(Batch("outer", None, None))
-    middle = run(Batch("middle", 1, outer))
-    middle.is_running = False
-    inner = Batch("inner", 2, middle)
-    assert inner.outer is outer
-    assert [one.tx_id for one in inner.and_outer()] == ["inner", "outer"]
-
-
 def test_three_that_wait_for_each_other_are_found() -> None:
     lines = Lines()
-    outer = [run(Batch(key, key, None)) for key in "abc"]
+    outer = [Batch(key, key, None) for key in "abc"]
     for batch in outer:
         assert lines.take(batch) is None
     inner = [Batch(f"in {key}", key, one) for key, one in zip("bca", outer, strict=True)]
@@ -76,13 +62,42 @@ def test_three_that_wait_for_each_other_are_found() -> None:
 
 def test_a_circle_that_one_is_not_in_is_walked_once() -> None:
     lines = Lines()
-    a, b, other = run(Batch("a", "a", None)), run(Batch("b", "b", None)), Batch("c", "a", None)
+    a, b, other = Batch("a", "a", None), Batch("b", "b", None), Batch("c", "a", None)
     lines.take(a)
     lines.take(b)
-    a.waits_in, b.waits_in = Line(b), Line(a)
+    a.inner, b.inner = {other: Line(b)}, {other: Line(a)}
     line = lines.take(other)
     assert line is not None
     assert not lines.would_wait_for_ever(line, other)
+
+
+KEYS = st.integers(0, 4)
+
+
+@given(waits=st.lists(st.tuples(KEYS, KEYS, st.booleans()), max_size=15))
+def test_who_waits_for_itself_is_found_however_many_wait_within_a_batch(
+    waits: list[tuple[int, int, bool]],
+) -> None:
+    lines = Lines()
+    holders = [Batch(key, key, None) for key in range(5)]
+    for holder in holders:
+        lines.take(holder)
+    edges: set[tuple[int, int]] = set()
+    for within, key, gives_up in waits:
+        inner = Batch("inner", key, holders[within])
+        line = lines.take(inner)
+        assert line is not None
+        reached = {key}
+        for _ in holders:
+            reached |= {there for here, there in edges if here in reached}
+        assert lines.would_wait_for_ever(line, inner) is (within in reached)
+        if within not in reached:
+            lines.join(line, inner)
+            if gives_up:
+                lines.leave(line, inner)
+            else:
+                edges.add((within, key))
+    assert lines.waiting == sum(len(one.inner or ()) for one in holders)
 
 
 class LinesBesideLists(RuleBasedStateMachine):
@@ -127,8 +142,10 @@ class LinesBesideLists(RuleBasedStateMachine):
 
     @rule()
     def send_away(self) -> None:
-        waiting = [batch for queue in self.model.values() for batch, _ in queue[1:]]
-        assert set(self.lines.send_away()) == set(waiting)
+        waiting = {batch for queue in self.model.values() for batch, _ in queue[1:]}
+        assert {batch for _, batch in self.lines.all_that_wait()} == waiting
+        for line, batch in self.lines.all_that_wait():
+            self.lines.leave(line, batch)
         for queue in self.model.values():
             del queue[1:]
 
@@ -138,7 +155,7 @@ class LinesBesideLists(RuleBasedStateMachine):
         assert self.lines.waiting == sum(len(queue) - 1 for queue in self.model.values())
         for queue in self.model.values():
             for place, (batch, line) in enumerate(queue):
-                assert (batch.waits_in is line) if place else (batch.waits_in is None)
+                assert (line is not None and batch in (line.waiting or ())) is (place > 0)
                 assert line is None or line.holder is queue[0][0]
 
 

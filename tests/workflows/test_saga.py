@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
@@ -391,7 +391,7 @@ async def test_an_error_beside_a_cancellation_is_a_failure_and_the_fate_is_unkno
     assert log == [("a", None, "unknown")]
 
 
-async def test_a_step_that_is_too_slow_by_its_own_clock_has_failed(
+async def test_a_step_that_is_too_slow_by_its_own_clock_has_failed_and_its_fate_is_unknown(
     autojump_clock: MockClock,
 ) -> None:
     async def slow() -> None:
@@ -401,7 +401,88 @@ async def test_a_step_that_is_too_slow_by_its_own_clock_has_failed(
     with pytest.raises(SagaFailed) as caught:
         await Saga().step("a", slow).run()
     assert isinstance(caught.value.error, trio.TooSlowError)
-    assert caught.value.fates == {"a": "not_done"}
+    assert caught.value.fates == {"a": "unknown"}
+
+
+async def too_late() -> None:
+    raise ValueError("no answer") from TimeoutError()
+
+
+async def too_slow_beside() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(nothing)
+        raise trio.TooSlowError
+
+
+async def refused_at_last() -> None:
+    with trio.move_on_after(1):
+        await trio.sleep_forever()
+    raise Failure("refused")
+
+
+@pytest.mark.parametrize(
+    ("action", "fate"),
+    [(too_late, "unknown"), (too_slow_beside, "unknown"), (refused_at_last, "not_done")],
+)
+async def test_what_came_of_a_lack_of_time_has_an_unknown_fate(
+    autojump_clock: MockClock, action: Callable[[], Awaitable[None]], fate: str
+) -> None:
+    assert (await failure_of(Saga().step("a", action))).fates == {"a": fate}
+
+
+async def test_a_saga_within_the_handling_of_a_timeout_is_not_out_of_time_for_that() -> None:
+    fates: list[Any] = []
+    try:
+        await too_late()
+    except ValueError:
+        failed = await failure_of(Saga().step("a", Log().op("a", error=Failure())))
+        fates.append(failed.fates)
+    assert fates == [{"a": "not_done"}]
+
+
+async def test_a_step_that_raises_when_it_is_cancelled_has_an_unknown_fate(
+    autojump_clock: MockClock,
+) -> None:
+    log = Log()
+
+    async def untidy() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise Failure
+
+    with trio.move_on_after(1):
+        await failure_of(Saga().step("a", untidy, log.undo("a")))
+    assert log == [("a", None, "unknown")]
+
+
+async def test_a_cancellation_goes_on_without_the_groups_of_nurseries_within(
+    autojump_clock: MockClock,
+) -> None:
+    async def family() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            nursery.start_soon(trio.sleep_forever)
+
+    kinds: list[type] = []
+
+    async def run(saga: Saga) -> None:
+        try:
+            await saga.run()
+        except BaseException as error:
+            kinds.append(type(error))
+            raise
+
+    for saga in (
+        Saga().step("a", family),
+        Saga().parallel(SagaStep("a", family), SagaStep("b", family)),
+    ):
+        with trio.move_on_after(1):
+            await run(saga)
+    with trio.move_on_after(1):
+        failed = await failure_of(Saga().step("a", family, Log().undo("a", error=Failure())))
+        kinds.append(type(failed.error))
+    assert kinds == 3 * [trio.Cancelled]
 
 
 # What is no mere error
@@ -487,6 +568,16 @@ async def test_an_interrupt_in_an_undo_lets_the_others_run() -> None:
         "in the undo of step 'b' of saga 's'",
         "in saga 's', besides: Failure: cause",
     ]
+
+
+async def test_when_trio_itself_breaks_in_an_undo_no_other_runs() -> None:
+    log = Log()
+    error = trio.TrioInternalError()
+    saga = Saga().step("a", log.op("a"), log.undo("a"))
+    saga.step("b", log.op("b", error=Failure()), log.undo("b", error=error))
+    with pytest.raises(trio.TrioInternalError):
+        await saga.run()
+    assert told_to_undos(log) == [("b", None, "not_done")]
 
 
 @pytest.mark.parametrize("beside", [True, False])
@@ -624,6 +715,29 @@ async def test_a_retry_that_gives_up_is_a_failure() -> None:
     assert log == ["a(", "a(", ("a", None, "not_done")]
 
 
+async def test_a_step_of_which_one_attempt_was_cut_off_is_not_known_to_be_not_done(
+    autojump_clock: MockClock,
+) -> None:
+    log = Log()
+    attempts: Iterator[Any] = iter([partial(trio.sleep, 5), log.op("a", error=Failure())])
+    names: list[str] = []
+
+    class Impatient:
+        async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
+            names.append(async_fn.__name__)
+            with trio.move_on_after(1):
+                await async_fn(*args)
+            return await async_fn(*args)
+
+    async def book() -> None:
+        await next(attempts)()
+
+    saga = Saga().step("a", partial(book), log.undo("a"), retry=Impatient())
+    assert isinstance((await failure_of(saga)).error, Failure)
+    assert log == ["a(", ("a", None, "unknown")]
+    assert names == ["book"]
+
+
 # Events, plans, garbage
 
 
@@ -645,6 +759,15 @@ async def test_every_step_and_every_undo_is_told_of(autojump_clock: MockClock) -
     ]
     assert [one.severity for one in told[:4]] == [20, 30, 40, 30]
     assert {one.run for one in told[4:]} == {2}
+
+
+async def test_a_step_of_which_nobody_knows_whether_it_is_done_is_a_warning(
+    autojump_clock: MockClock,
+) -> None:
+    told: list[StepFinished] = []
+    with subscribe(told.append, StepFinished), trio.move_on_after(1):
+        await Saga().step("a", trio.sleep_forever).run()
+    assert [(one.fate, one.severity) for one in told] == [("unknown", 30)]
 
 
 async def test_a_dry_run_tells_the_plan_and_does_nothing(capsys: Any) -> None:
@@ -736,6 +859,7 @@ SAGA: Any = Saga
             "is called with at most the results, but keyword takes",
         ),
         (lambda: SAGA().step("a", nothing, retry=5), "retry must have an async method call"),
+        (lambda: SAGA().step("a", nothing, retry=Twice), "retry must have an async method call"),
         (lambda: SAGA().step("a", nothing, undo_timeout=-1), "undo_timeout must be more than 0"),
         (
             lambda: SAGA().step("a", nothing).step("a", nothing),

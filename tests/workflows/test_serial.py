@@ -411,6 +411,49 @@ async def test_an_operation_that_is_too_slow_by_its_own_clock_has_failed(
         assert isinstance(caught.value.error, trio.TooSlowError)
 
 
+async def test_who_is_cancelled_can_tell_what_is_done(autojump_clock: MockClock) -> None:
+    log = Log()
+    completed: list[str] = []
+    async with open_serial_operations(name="s") as serial:
+        with trio.move_on_after(2.5):
+            await serial.execute(log.ops("a b c d", seconds=1), completed=completed)
+    assert completed == ["a", "b"]
+
+
+async def test_the_list_of_what_is_done_is_also_what_comes_out() -> None:
+    log = Log()
+    done: list[str] = []
+    failed: list[str] = []
+    async with open_serial_operations(name="s") as serial:
+        assert await serial.execute(log.ops("a b"), completed=done) is done
+        with pytest.raises(SerialOperationFailed) as caught:
+            await serial.execute(
+                [log.op("c"), log.op("d", error=Failure()), log.op("e")], completed=failed
+            )
+    assert caught.value.completed is failed
+    assert (done, failed) == (["a", "b"], ["c"])
+
+
+async def test_of_several_attempts_it_tells_the_last_one(autojump_clock: MockClock) -> None:
+    log = Log()
+    completed: list[Any] = []
+    flaky = Flaky(1)
+    operations: list[Any] = [log.op("a"), flaky.run, trio.sleep_forever]
+    async with open_serial_operations(name="s") as serial:
+        with trio.move_on_after(5):
+            await serial.execute_with_retry(operations, backoff=STEADY, completed=completed)
+    assert completed == ["a", 2]
+
+
+@pytest.mark.parametrize("completed", [["a"], (), {}])
+async def test_only_an_empty_list_can_be_filled(completed: Any) -> None:
+    async with open_serial_operations(name="s") as serial:
+        for execute in (serial.execute, serial.execute_with_retry):
+            with pytest.raises((TypeError, ValueError), match="completed must be an empty list, n"):
+                await execute([nothing], completed=completed)
+        assert serial.statistics().batches == 0
+
+
 # Batches within batches
 
 
@@ -500,6 +543,94 @@ async def test_a_task_that_an_operation_left_behind_may_execute_batches(
 
         await serial.execute([leave_behind])
     assert log == ["later(", "later)"]
+
+
+@pytest.mark.parametrize("is_in_the_same_task", [True, False])
+async def test_a_task_in_a_nursery_outside_may_wait_for_the_batch_that_started_it(
+    autojump_clock: MockClock, is_in_the_same_task: bool
+) -> None:
+    log = Log()
+    async with (
+        open_serial_operations(name="s") as serial,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def start() -> None:
+            nursery.start_soon(serial.execute, log.ops("later"))
+
+        operations = [start, log.op("slow", seconds=1)]
+        if is_in_the_same_task:
+            await serial.execute(operations)
+        else:
+            Execution(nursery, serial, operations)
+    assert log == ["slow(", "slow)", "later(", "later)"]
+
+
+async def test_a_task_that_is_being_started_may_not_and_then_it_may(
+    autojump_clock: MockClock,
+) -> None:
+    log: list[Any] = []
+    async with (
+        open_serial_operations(name="s") as serial,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+            with pytest.raises(BatchDeadlock):
+                await serial.execute([nothing])
+            task_status.started()
+            log.append(await serial.execute([nothing]))
+
+        await serial.execute([partial(nursery.start, serve), partial(trio.sleep, 1)])
+    assert log == [[None]]
+
+
+async def test_batches_that_wait_side_by_side_within_one_are_all_seen(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        open_serial_operations(name="s") as serial,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def take(key: str, after: float) -> None:
+            await trio.sleep(after)
+            await serial.execute([], f"in {key}", key=key)
+
+        async def take_both() -> None:
+            async with trio.open_nursery() as within:
+                within.start_soon(take, "a", 1)
+                within.start_soon(take, "busy", 2)
+
+        # That one waits no more for what is busy does not mean that it waits no more.
+        Execution(nursery, serial, [partial(trio.sleep, 3)], key="busy")
+        a = Execution(nursery, serial, [partial(take, "x", 4)], "of a", key="a")
+        x = Execution(nursery, serial, [take_both], "of x", key="x")
+    assert isinstance(a.answer, SerialOperationFailed)
+    assert isinstance(a.answer.error, BatchDeadlock)
+    assert x.answer == [None]
+
+
+async def test_one_in_a_task_that_its_starter_does_not_wait_for_closes_no_circle(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        open_serial_operations(name="s") as serial,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def start() -> None:
+            nursery.start_soon(partial(serial.execute, [], key="b"))
+
+        async def take_a() -> None:
+            await trio.sleep(1)
+            await serial.execute([], key="a")
+
+        b = Execution(nursery, serial, [take_a], key="b")
+        await wait_all_tasks_blocked()
+        Execution(nursery, serial, [start, partial(trio.sleep, 2)], key="a")
+    assert b.answer == [None]
+    assert trio.current_time() == pytest.approx(2)
 
 
 # Memory
@@ -818,6 +949,63 @@ async def test_when_the_body_ends_those_that_run_come_to_their_end_and_the_other
     assert isinstance(waits.answer, SerialOperationsClosed)
     assert "x(" not in log
     assert assert_lawful(serial).closed == 1
+
+
+async def test_what_an_operation_executes_belongs_to_a_batch_that_comes_to_its_end(
+    autojump_clock: MockClock,
+) -> None:
+    log = Log()
+    async with (
+        trio.open_nursery() as nursery,
+        open_serial_operations(name="other") as other,
+    ):
+        async with open_serial_operations(name="s") as serial:
+
+            async def nest() -> Any:
+                await trio.sleep(1)
+                return await serial.execute(log.ops("inner", seconds=1), key="free")
+
+            async def wait() -> Any:
+                return await serial.execute(log.ops("waits"), key="busy")
+
+            runs = Execution(nursery, serial, [nest, nest], key="a")
+            Execution(nursery, serial, [partial(trio.sleep, 2)], key="busy")
+            await wait_all_tasks_blocked()
+            waits = Execution(nursery, serial, [wait], key="b")
+            stranger = Execution(nursery, other, [nest])
+            await wait_all_tasks_blocked()
+        assert trio.current_time() == pytest.approx(4)
+        assert assert_lawful(serial).running == 0
+        assert runs.answer == [["inner"], ["inner"]]
+        assert waits.answer == [["waits"]]
+    assert isinstance(stranger.answer, SerialOperationFailed)
+    assert isinstance(stranger.answer.error, SerialOperationsClosed)
+
+
+async def test_when_the_body_fails_what_an_operation_would_execute_is_not_begun(
+    autojump_clock: MockClock,
+) -> None:
+    log = Log()
+    made: list[Execution] = []
+    async with trio.open_nursery() as nursery:
+        with suppress(Failure):
+            async with open_serial_operations(name="s") as serial:
+
+                async def nest(after: float) -> None:
+                    await trio.sleep(after)
+                    await serial.execute(log.ops("inner"), key="busy")
+
+                Execution(nursery, serial, [partial(trio.sleep, 5)], key="busy")
+                made.extend(
+                    Execution(nursery, serial, [partial(nest, after)], key=after)
+                    for after in (0, 2)
+                )
+                await trio.sleep(1)
+                raise Failure
+    for one in made:
+        assert isinstance(one.answer, SerialOperationFailed)
+        assert isinstance(one.answer.error, SerialOperationsClosed)
+    assert not log
 
 
 async def test_when_the_body_fails_those_that_run_end_with_the_operation_in_hand(

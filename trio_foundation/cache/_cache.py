@@ -55,11 +55,14 @@ class Cache(Generic[K, V]):
             that what was put in together does not expire together.
         stale_for: For how many seconds an expired value may still be given out by `get_or_load`,
             while a better one is loaded, or if that fails; with `math.inf`, until room is needed.
-        negative_ttl: For how many seconds the error of a load is remembered; it is raised to
-            whoever asks, and nothing is loaded meanwhile. None remembers no errors.
+        negative_ttl: For how many seconds the error of a load is remembered, with its traceback
+            and what that holds; whoever asks gets a `LoadFailed` from it, and nothing is loaded
+            meanwhile. None remembers no errors.
         on_removal: A plain function that is called with the key, the value and the cause whenever
-            a value is removed or replaced. It is called last, and may use the cache. If it raises,
-            that is told as `RemovalCallbackFailed`, or logged, and nothing else comes of it.
+            a value is removed or replaced. It is called last, and may use the cache; of what goes
+            by that it is told when it has returned. If that never ends, it is stopped, 1000 calls
+            later. If it raises, that is told as `RemovalCallbackFailed`, or logged, and nothing
+            else comes of it.
         rng: Where the jitter comes from; a seeded one gives the same again.
 
     Raises:
@@ -286,7 +289,7 @@ class Cache(Generic[K, V]):
         """Put a value in, in place of the one that may be there.
 
         If the key is being loaded, what that load brings is not kept. To put in the very object
-        that is there already only renews its time, and removes nothing.
+        that is there, and has not expired, only renews its time, and removes nothing.
 
         Args:
             key: The key; it has to be hashable.
@@ -390,7 +393,8 @@ class Cache(Generic[K, V]):
             every: How long it waits between two times, in seconds.
 
         Returns:
-            What `trio_foundation.supervision.open_supervisor` takes.
+            What `trio_foundation.supervision.open_supervisor` takes. It is named after the cache,
+            so caches with sweepers under one supervisor need names of their own.
 
         Raises:
             TypeError: If *every* is no number.

@@ -11,6 +11,7 @@ from trio.lowlevel import enable_ki_protection
 
 from .._base import check_async_fn, is_plain_function, name_of
 from ._cache import Cache
+from ._flight import awaitable_of
 from ._options import CacheOptions
 
 __all__ = ["CachedFunction", "cached"]
@@ -29,7 +30,8 @@ class CachedFunction(Generic[P, R]):
     """An async function that remembers its results: what `cached` returns.
 
     In a class it is a method as any other. Then the object is part of the key: it has to be
-    hashable, and is kept alive while there are results of it.
+    hashable, and is kept alive while there are results of it. Those are forgotten by way of the
+    class: ``Shop.price.forget(shop, "apples")``.
 
     Cancellation:
         As in `Cache.get_or_load`: it ends the wait or goes into the function, and where a result
@@ -66,6 +68,11 @@ class CachedFunction(Generic[P, R]):
         self.cache = cache
         self._async_fn = async_fn
         self._key = key
+        self._class: type | None = None
+        """The class that it is a method of."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._class = owner
 
     def __repr__(self) -> str:
         return f"<CachedFunction {self.cache.name!r}: {len(self.cache)} results>"
@@ -75,7 +82,8 @@ class CachedFunction(Generic[P, R]):
         """Return the result for these arguments, from the cache or from the function."""
 
         async def load() -> R:
-            return await self._async_fn(*args, **kwargs)
+            fn = self._async_fn
+            return await awaitable_of("cached", fn, fn(*args, **kwargs))
 
         return await self.cache.get_or_load(self._key(*args, **kwargs), load)
 
@@ -88,7 +96,14 @@ class CachedFunction(Generic[P, R]):
 
         Returns:
             Whether there was one.
+
+        Raises:
+            TypeError: If it is a method, and the first argument is no object of that class.
         """
+        # Python looks up *forget* on a bound method as well, but does not tell of which object.
+        if self._class is not None and not (args and isinstance(args[0], self._class)):
+            method = f"{self._class.__name__}.{name_of(self._async_fn)}"
+            raise TypeError(f"{method} is a method: write {method}.forget(its object, ...)")
         return self.cache.delete(self._key(*args, **kwargs))
 
     @overload

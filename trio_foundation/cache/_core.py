@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar, final
@@ -32,8 +33,8 @@ from ._time import Timekeeper
 
 __all__ = ["Core"]
 
-DEEPEST: Final = 20
-"""So often *on_removal* may be called by what it does itself."""
+LONGEST_CHAIN: Final = 1_000
+"""So many calls of *on_removal* may each come of what the one before has done."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,6 +49,7 @@ class Core(Generic[K, V]):
         "_ears",
         "_time",
         "_turns_of_puts",
+        "_untold",
         "clock",
         "expired",
         "failures",
@@ -83,8 +85,10 @@ class Core(Generic[K, V]):
         self._ears = DEAF
         self.hit_ear = DEAF.hit
 
+        self._untold: deque[tuple[int, Removed[K, V]]] = deque()
+        """What *on_removal* has not been told of yet, and how many calls have led to it."""
         self._depth = 0
-        """How many calls of *on_removal* are within each other."""
+        """That number for the call that goes on; 0 if none does."""
         self.turn = 0
         """The number of the latest use; each hit is one, and each put."""
         self._turns_of_puts = 0
@@ -206,8 +210,7 @@ class Core(Generic[K, V]):
         removed = self.shelf.clear(self.moment())
         for one in removed:
             self.removals[one.cause] += 1
-        for one in removed:
-            self.tell_removed(one)
+        self.tell_removed(*removed)
 
     def sweep(self, limit: float) -> int:
         """Remove what may not be given out any more, up to a limit; return how many there were."""
@@ -229,19 +232,26 @@ class Core(Generic[K, V]):
 
     # Telling of removals
 
-    def tell_removed(self, removed: Removed[K, V]) -> None:
-        """Tell that an entry has been removed."""
+    def tell_removed(self, *gone: Removed[K, V]) -> None:
+        """Tell that entries have been removed."""
         if self._ears.removed.is_there:
-            emit(CacheRemoved(cache=self.name, key=removed.key, cause=removed.cause))
-        if self.options.on_removal is None:
-            return
-        self._depth += 1
-        try:
-            call_back(self.options.on_removal, removed, self._depth)
-        except Exception as error:  # noqa: BLE001  whoever made room must not suffer for it
-            self._tell_failed(removed, error)
-        finally:
-            self._depth -= 1
+            for removed in gone:
+                emit(CacheRemoved(cache=self.name, key=removed.key, cause=removed.cause))
+        if self.options.on_removal is not None:
+            self._untold.extend((self._depth + 1, removed) for removed in gone)
+            if self._depth == 0:
+                self._call_back(self.options.on_removal)
+
+    def _call_back(self, on_removal: Callable[[K, V, RemovalCause], object]) -> None:
+        # One after the other, as calls within calls would meet Python's own limit some day.
+        while self._untold:
+            self._depth, removed = self._untold.popleft()
+            try:
+                call_back(on_removal, removed, self._depth)
+            except Exception as error:  # noqa: BLE001  whoever made room must not suffer for it
+                self._tell_failed(removed, error)
+            finally:
+                self._depth = 0
 
     def _tell_failed(self, removed: Removed[K, V], error: Exception) -> None:
         failure = RemovalCallbackFailed(
@@ -266,7 +276,8 @@ def call_back(
     on_removal: Callable[[K, V, RemovalCause], object], removed: Removed[K, V], depth: int
 ) -> None:
     """Tell the user's function what was removed."""
-    if depth > DEEPEST:
-        # Else Python's own limit would be met, in the middle of some bookkeeping.
-        raise RecursionError(f"on_removal removes what it is called for, {DEEPEST} deep")
+    if depth > LONGEST_CHAIN:
+        raise RecursionError(
+            f"on_removal removes what it is called for, {LONGEST_CHAIN} times in a row"
+        )
     on_removal(removed.key, removed.value, removed.cause)

@@ -66,7 +66,7 @@ class CachePut(CacheEvent):
     name: ClassVar[str] = "foundation.cache.put"
 
     ttl: float
-    """How long it is good for, in seconds."""
+    """How long it is good for, in seconds; with *jitter*, at most."""
 
 
 @final

@@ -3,8 +3,8 @@
 When many ask for what is not there, one of them loads it, in its own task: no task is started
 for it, so nothing outlives whoever asked. If that one is cancelled, the next in the line takes over.
 
-A load that waits for itself would wait for ever. So the context of a load knows which loads it is
-part of, and each load knows which others it needs.
+A load that waits for itself would wait for ever. So the context of a load knows which attempts it
+is part of, and each attempt knows which other loads it needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from trio.lowlevel import ParkingLot, disable_ki_protection
 
 from .._base import fits, name_of
 
-__all__ = ["Failed", "Flight", "GivenUp", "Load", "Loaded", "call_load", "without_arguments"]
+__all__ = [
+    "Failed",
+    "Flight",
+    "GivenUp",
+    "Load",
+    "Loaded",
+    "awaitable_of",
+    "call_load",
+    "without_arguments",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,73 +61,95 @@ class GivenUp:
     """Nobody loads it any more, and whoever waits has to ask again."""
 
 
-_under_way: ContextVar[tuple[AnyFlight, ...]] = ContextVar("trio_foundation.cache", default=())
+Outcome: TypeAlias = Loaded[V] | Failed | GivenUp
+
+
+@final
+class Attempt:
+    """What one caller does to load a key; if that one is cancelled, the next makes another."""
+
+    __slots__ = ("needs",)
+
+    def __init__(self) -> None:
+        self.needs: list[AnyFlight] = []
+        """The flights that somebody waits for on its behalf."""
+
+
+_under_way: ContextVar[tuple[Attempt, ...]] = ContextVar("trio_foundation.cache", default=())
 
 
 @final
 class Flight(Generic[K, V]):
     """A load of one key that is under way."""
 
-    __slots__ = ("_line", "_needs", "is_detached", "key", "outcome")
+    __slots__ = ("_answer", "_attempt", "_line", "is_detached", "is_over", "key")
 
     def __init__(self, key: K) -> None:
         self.key = key
-        self.outcome: Loaded[V] | Failed | GivenUp | None = None
+        self.is_over = False
         self.is_detached = False
         """Whether what it brings is out of date, as the key was deleted or put since."""
         self._line = ParkingLot()
-        self._needs: list[AnyFlight] = []
-        """The flights that somebody waits for on its behalf."""
+        self._answer: list[Outcome[V]] = []
+        """What those who wait look into. It is theirs when it is filled: an error's traceback
+        leads to the flight, and so the flight must not lead to the error."""
+        self._attempt: Attempt | None = None
 
-    def enter(self) -> tuple[AnyFlight, ...]:
+    def enter(self) -> tuple[Attempt, ...]:
         """Let what is called from now on be part of this load; return what it was part of."""
         outer = _under_way.get()
         if outer:
-            outer[-1]._needs.append(self)  # noqa: SLF001  another one of us
-        _under_way.set((*outer, self))
+            outer[-1].needs.append(self)
+        self._attempt = Attempt()
+        _under_way.set((*outer, self._attempt))
         return outer
 
-    def leave(self, outer: tuple[AnyFlight, ...]) -> None:
+    def leave(self, outer: tuple[Attempt, ...]) -> None:
         """Undo what *enter* did."""
         # Not by a token: those who are torn down may be so in another context.
         _under_way.set(outer)
+        self._attempt = None
         if outer:
-            outer[-1]._needs.remove(self)  # noqa: SLF001
+            outer[-1].needs.remove(self)
 
     def needs_me(self) -> bool:
         """Return whether it waits, also by way of others, for a load that the caller is part of."""
         mine = _under_way.get()
-        seen: set[AnyFlight] = set()
+        seen: set[Attempt] = set()
         rest: list[AnyFlight] = [self] if mine else []
         while rest:
-            flight = rest.pop()
-            if flight in mine:
+            attempt = rest.pop()._attempt  # noqa: SLF001  another one of us
+            if attempt in mine:
                 return True
-            if flight not in seen:
-                seen.add(flight)
-                rest += flight._needs  # noqa: SLF001
+            # Between two callers there is none, and nothing is waited for.
+            if attempt is not None and attempt not in seen:
+                seen.add(attempt)
+                rest += attempt.needs
         return False
 
-    async def wait(self) -> Loaded[V] | Failed | GivenUp | None:
+    async def wait(self) -> Outcome[V] | None:
         """Wait for what comes of it; with None, the caller is to load it from now on."""
+        answer = self._answer
         outer = _under_way.get()
         if outer:
-            outer[-1]._needs.append(self)  # noqa: SLF001
+            outer[-1].needs.append(self)
         try:
             await self._line.park()
         finally:
             if outer:
-                outer[-1]._needs.remove(self)  # noqa: SLF001
-        return self.outcome
+                outer[-1].needs.remove(self)
+        return answer[0] if answer else None
 
     def pass_on(self) -> bool:
         """Have the next in the line load it; return whether there is one."""
         # Whoever is cancelled has left the line, so the one that is woken does run.
         return bool(self._line.unpark())
 
-    def end(self, outcome: Loaded[V] | Failed | GivenUp) -> None:
+    def end(self, outcome: Outcome[V]) -> None:
         """Tell all who wait what has come of it."""
-        self.outcome = outcome
+        self.is_over = True
+        self._answer.append(outcome)
+        self._answer = []
         self._line.unpark_all()
 
 
@@ -138,9 +169,15 @@ def without_arguments(load: Callable[..., Awaitable[V]], key: object) -> Load[V]
 @disable_ki_protection
 async def call_load(load: Load[V]) -> V:
     """Await what a load returns, if it can be awaited."""
-    awaitable = load()
-    if not inspect.isawaitable(awaitable):
+    return await awaitable_of("get_or_load", load, load())
+
+
+def awaitable_of(
+    caller: str, async_fn: Callable[..., object], returned: Awaitable[V]
+) -> Awaitable[V]:
+    """Return what an async function has returned, if it can be awaited."""
+    if not inspect.isawaitable(returned):
         raise TypeError(
-            f"get_or_load takes an async function, but {name_of(load)} returned {awaitable!r}"
+            f"{caller} takes an async function, but {name_of(async_fn)} returned {returned!r}"
         )
-    return await awaitable
+    return returned

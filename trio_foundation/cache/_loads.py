@@ -56,7 +56,7 @@ class Loads(Generic[K, V]):
             if answer is not None:
                 return answer.value
             flight = self._flights.get(key)
-            if flight is None or flight.outcome is not None:
+            if flight is None or flight.is_over:
                 flight = self._new_flight(key)
                 return await self._lead(flight, load, ttl)
             if flight.needs_me():
@@ -100,8 +100,6 @@ class Loads(Generic[K, V]):
             await checkpoint()  # there may be none in the load
             self.begun += 1
             value = await call_load(load)
-            if not flight.is_detached:
-                self._core.store(flight.key, value, ttl)
         except Exception as error:
             self.failed += 1
             flight.end(Failed(error))  # first, for what the methods of the key may raise
@@ -117,8 +115,11 @@ class Loads(Generic[K, V]):
             raise
         finally:
             flight.leave(outer)
+        # First too, and for what *on_removal* may raise: nobody else is to load it for that.
         flight.end(Loaded(value))
         self._land(flight)
+        if not flight.is_detached:
+            self._core.store(flight.key, value, ttl)
         return value
 
     def _note_failure(self, flight: Flight[K, V], error: Exception) -> Entry[K, V] | None:

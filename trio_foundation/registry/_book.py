@@ -90,23 +90,27 @@ class Book(Generic[KeyT, ValueT]):
 
         That is how it is if another task has a transaction. It awaits in it, so it is broken.
         """
-        transaction = self.transaction
-        if transaction is not None and not transaction.is_ours:
-            for each in transaction.and_outer_ones():
-                if not each.is_broken:
-                    each.is_broken = True
-                    self.undo(each.steps)
+        if self.transaction is None or self.transaction.is_ours:
+            return
+        steps: list[Step] = []
+        for each in self.transaction.and_outer_ones():
+            if not each.is_broken:
+                each.is_broken = True
+                steps[:0] = each.steps
+        if steps:  # those of all at once, for one may be about what another has put in
+            self.undo(steps)
 
     def check_transaction(self) -> None:
         """Settle, and refuse to go on in a transaction that is broken.
 
         Raises:
-            RuntimeError: If that of this task is.
+            RuntimeError: If one of this task is.
         """
         if self.transaction is not None:
             self.settle()
-            if self.transaction.is_ours and self.transaction.is_broken:
-                raise RuntimeError(AWAITED)
+            for each in self.transaction.and_outer_ones():
+                if each.is_broken and each.is_open and each.is_ours:
+                    raise RuntimeError(AWAITED)
 
     def add(self, entry: Entry[KeyT, ValueT]) -> None:
         """Add an entry, after all was settled."""
@@ -162,8 +166,9 @@ class Book(Generic[KeyT, ValueT]):
                 lost[step.serial] = step.before
             else:
                 self._put(step.after, step.before)
-        if any(step.after is None for step in steps):
-            self.store.put_in_order()
+        removed = {step.before.key for step in steps if step.before and not step.after}
+        if removed:
+            self.store.put_in_order(removed)
         gone = [entry for entry in lost.values() if entry is not None]
         self.tell([Step(Unregistered, entry, None, "owner") for entry in gone])
 

@@ -17,7 +17,7 @@ from ._entry import Entry
 from ._errors import NameTaken, NotRegistered, OwnerNotRunning
 from ._events import Lagged, Registered, Unregistered, Updated
 from ._owners import Owner, ending_of
-from ._rules import Criterion, Keeping, check_path, freeze_attributes
+from ._rules import Criterion, FrozenDict, Keeping, check_path, freeze_attributes
 from ._transaction import Transaction
 from ._watchers import Watcher
 
@@ -41,7 +41,8 @@ class Registry(Generic[KeyT, ValueT]):
 
     An entry is there for as long as somebody answers for it: a block, with `register`, or an
     incarnation of a child, with `bind`. What it is found by are its attributes, plain names with
-    whatever values; `find` and `query` look them up, by an index where there is one.
+    whatever values; `find` and `query` look them up, by an index where there is one. Any name will
+    do, ``key`` and ``value`` too, for what is no attribute is given by position.
 
     All but `wait_for` are plain functions, and no other task can run in between. A registry is
     for one Trio run at a time, and its methods are for the thread of that run.
@@ -118,7 +119,8 @@ class Registry(Generic[KeyT, ValueT]):
         Args:
             key: What it is registered as.
             value: What is registered.
-            **attributes: What it is found by. Mappings, lists, tuples and sets are copied.
+            **attributes: What it is found by. Mappings, lists, tuples and sets are copied. One that
+                is called ``key`` or ``value`` can be given by `update`.
 
         Returns:
             The block, for ``with``; it gives the entry.
@@ -139,8 +141,9 @@ class Registry(Generic[KeyT, ValueT]):
             >>> "web" in registry
             False
         """
+        frozen = freeze_attributes(attributes)
         self._book.check_transaction()
-        entry = self._make(key, value, attributes)
+        entry = self._make(key, value, frozen)
         self._add(entry)
         return _Block(self._book, entry)
 
@@ -157,7 +160,7 @@ class Registry(Generic[KeyT, ValueT]):
             key: What it is registered as.
             value: What is registered.
             owner: The child; `current_child` for whoever registers itself. One that is about to be
-                started for the first time will do.
+                started for the first time will do. No attribute can be called that here.
             **attributes: What it is found by. Mappings, lists, tuples and sets are copied.
 
         Returns:
@@ -193,11 +196,12 @@ class Registry(Generic[KeyT, ValueT]):
                 "bind takes the child that the entry is to end with, such as current_child() or "
                 f"what start_soon returned, but got {owner!r}"
             )
+        frozen = freeze_attributes(attributes)
         self._book.check_transaction()
         incarnation = ending_of(owner)
         if incarnation is None:
             raise OwnerNotRunning(self.name, key, owner.name)
-        entry = self._make(key, value, attributes, owner, incarnation)
+        entry = self._make(key, value, frozen, owner, incarnation)
         self._add(entry)
         return entry
 
@@ -232,7 +236,7 @@ class Registry(Generic[KeyT, ValueT]):
 
     @enable_ki_protection
     def update(
-        self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, **attributes: object
+        self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
         """Change some attributes of an entry, or its value; the others stay.
 
@@ -261,12 +265,13 @@ class Registry(Generic[KeyT, ValueT]):
             ...     registry.update("web", health="degraded")
             Entry('web', 8080, health='degraded', node='a')
         """
+        frozen = freeze_attributes(attributes)
         before = self._changing("update", key)
-        return self._change(before, value, {**before.attributes, **attributes})
+        return self._change(before, value, FrozenDict({**before.attributes, **frozen}))
 
     @enable_ki_protection
     def replace(
-        self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, **attributes: object
+        self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
         """Give an entry other attributes, instead of all that it has.
 
@@ -295,7 +300,8 @@ class Registry(Generic[KeyT, ValueT]):
             ...     registry.replace("web", health="degraded")
             Entry('web', 8080, health='degraded')
         """
-        return self._change(self._changing("replace", key), value, attributes)
+        frozen = freeze_attributes(attributes)
+        return self._change(self._changing("replace", key), value, frozen)
 
     # Looking
 
@@ -345,7 +351,7 @@ class Registry(Generic[KeyT, ValueT]):
         """
         return self._first.get(key)
 
-    def find(self, **equal: object) -> list[Entry[KeyT, ValueT]]:
+    def find(self, /, **equal: object) -> list[Entry[KeyT, ValueT]]:
         """Return the entries with these attributes, in order of registration.
 
         It is a `query` of equalities; `where` tells what is equal.
@@ -442,8 +448,8 @@ class Registry(Generic[KeyT, ValueT]):
             key: What is to be registered.
 
         Returns:
-            Its entry, or the oldest. It is there when this returns; one that was gone again before
-            this task could run is not waited for any more than one that never was there.
+            Its entry; if it has several, the oldest. It is there when this returns: one that was
+            gone again before this task could run is not returned, and the wait goes on.
 
         Cancellation:
             Leaves nothing behind.
@@ -504,20 +510,20 @@ class Registry(Generic[KeyT, ValueT]):
         check_count("capacity", capacity, least=1)
         return Watcher(self.name, capacity, self._book.watchers)
 
-    # Helpers, in order of use
+    # Helpers, in order of use. Attributes are frozen before anything is looked at, for that may run
+    # code of users.
 
     def _make(
         self,
         key: KeyT,
         value: ValueT,
-        attributes: dict[str, object],
+        frozen: FrozenDict,
         owner: Owner | None = None,
         incarnation: int | None = None,
     ) -> Entry[KeyT, ValueT]:
         if self._keeping == "unique" and (taken := self._first.get(key)) is not None:
             raise NameTaken(self.name, key, None if taken.owner is None else taken.owner.name)
         self._serial += 1
-        frozen = freeze_attributes(attributes)
         return Entry(key, value, frozen, owner, incarnation, self._serial, self._book)
 
     def _add(self, entry: Entry[KeyT, ValueT]) -> None:
@@ -551,11 +557,10 @@ class Registry(Generic[KeyT, ValueT]):
         return self.lookup(key)
 
     def _change(
-        self, before: Entry[KeyT, ValueT], value: ValueT, attributes: dict[str, object]
+        self, before: Entry[KeyT, ValueT], value: ValueT, frozen: FrozenDict
     ) -> Entry[KeyT, ValueT]:
         if value is _UNCHANGED:
             value = before.value
-        frozen = freeze_attributes(attributes)
         key, owner, incarnation = before.key, before.owner, before.incarnation
         after = Entry(key, value, frozen, owner, incarnation, before.serial, self._book)
         self._book.replace(before, after)

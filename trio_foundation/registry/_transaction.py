@@ -147,8 +147,10 @@ class Transaction:
 
     @property
     def _was_left_alone(self) -> bool:
-        """Whether no other task can have run since it was entered."""
-        return not self.is_broken and (self._task is None or _mark_of(self._task) is self._mark)
+        """Whether no other task can have run since it was entered, or is the one that ends it."""
+        if self.is_broken or not self.is_ours:
+            return False
+        return self._task is None or _mark_of(self._task) is self._mark
 
     def _close(self) -> None:
         self.is_open = False

@@ -9,7 +9,15 @@ from typing import TypeVar, TypeVarTuple, cast
 import trio
 from trio.lowlevel import disable_ki_protection
 
-__all__ = ["call_users", "is_internal", "note", "split_cancelled", "without_shell"]
+__all__ = [
+    "call_users",
+    "is_internal",
+    "leaves_of",
+    "note",
+    "split_cancelled",
+    "was_cut_off",
+    "without_shell",
+]
 
 A = TypeVarTuple("A")
 R = TypeVar("R")
@@ -58,15 +66,40 @@ def note(error: BaseException, text: str) -> None:
 
 def is_internal(error: BaseException) -> bool:
     """Return whether an error says that Trio itself is broken, alone or in a group."""
-    return any(isinstance(leaf, trio.TrioInternalError) for leaf in _leaves_of(error))
+    return any(isinstance(leaf, trio.TrioInternalError) for leaf in leaves_of(error))
 
 
-def _leaves_of(error: BaseException) -> Iterator[BaseException]:
+def was_cut_off(error: BaseException, seen: set[int]) -> bool:
+    """Return whether it tells, or came of, a cancellation, an interrupt or a lack of time.
+
+    Whoever is cancelled may raise an error of its own in cleaning up, or instead.
+
+    Args:
+        error: What was raised.
+        seen: The ids of errors that it did not come of, although it may have been raised while
+            they were handled; those looked at are added.
+    """
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        inner = _within(one)
+        is_slow = isinstance(one, (trio.TooSlowError, TimeoutError))
+        if is_slow or not (inner or isinstance(one, Exception)):
+            return True
+        todo += [*inner, one.__cause__, one.__context__]
+    return False
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors of a group, and of groups in it; what is no group, as it is."""
     inner = _within(error)
     if not inner:
         yield error
     for one in inner:
-        yield from _leaves_of(one)
+        yield from leaves_of(one)
 
 
 def _within(error: BaseException) -> tuple[BaseException, ...]:

@@ -90,8 +90,8 @@ class StepFinished(Event):
 
     @property
     def severity(self) -> int:
-        """A warning if it failed."""
-        return logging.WARNING if self.fate == "not_done" else self.level
+        """A warning if it is not done, or nobody knows."""
+        return self.level if self.fate == "done" else logging.WARNING
 
 
 @final

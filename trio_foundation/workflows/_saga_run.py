@@ -6,6 +6,7 @@ step, a cancellation, a KeyboardInterrupt. What goes up then is decided at the e
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, final
@@ -13,9 +14,17 @@ from typing import Any, final
 import trio
 from trio.lowlevel import checkpoint_if_cancelled, enable_ki_protection
 
-from .._base import told
+from .._base import name_of, told
 from ..telemetry import emit, wanted
-from ._calls import call_users, is_internal, note, split_cancelled, without_shell
+from ._calls import (
+    call_users,
+    is_internal,
+    leaves_of,
+    note,
+    split_cancelled,
+    was_cut_off,
+    without_shell,
+)
 from ._errors import SagaFailed, UndoTimedOut
 from ._events import StepFinished, StepUndone
 from ._rules import Fate, Plan, PlannedStep
@@ -46,6 +55,7 @@ class SagaRun:
         "_undo_errors",
         "_undo_timeout",
         "_undone",
+        "_unsure",
     )
 
     def __init__(self, saga: str, number: int, plan: Plan, undo_timeout: float) -> None:
@@ -57,9 +67,10 @@ class SagaRun:
         self._fates: dict[str, Fate] = {one.step.name: "not_done" for one in plan}
         self._results: dict[str, Any] = {}
         self._failures: list[tuple[str, BaseException]] = []  # in the order of time
-        self._cancelled: tuple[str, BaseException] | None = None
+        self._cancelled: tuple[str, BaseException] | None = None  # and not the group of it
         self._undo_errors: list[BaseException] = []
         self._undone: list[str] = []
+        self._unsure: set[str] = set()  # steps of which some attempt was cut off
 
     @property
     def results(self) -> Mapping[str, Any]:
@@ -134,7 +145,7 @@ class SagaRun:
     async def _do_one(self, planned: PlannedStep, results: Mapping[str, Any]) -> None:
         await checkpoint_if_cancelled()
         step = planned.step
-        action: Callable[..., Awaitable[object]] = step.action
+        action = self._watched(step.name, step.action)
         args: tuple[Any, ...] = (results,)[: planned.action_takes]
         self._begun.append(step.name)
         self._fates[step.name] = "unknown"
@@ -149,19 +160,40 @@ class SagaRun:
             self._fates[step.name] = "done"
         except BaseException as caught:
             error = caught
-            if isinstance(caught, Exception):
+            if isinstance(caught, Exception) and step.name not in self._unsure:
                 self._fates[step.name] = "not_done"
             raise
         finally:
             self._tell_end(StepFinished, step.name, begun_at, error)
             del error  # or its own traceback would keep it
 
+    def _watched(
+        self, step: str, action: Callable[..., Awaitable[object]]
+    ) -> Callable[..., Awaitable[object]]:
+        """Return the action, with an eye on whether it is cut off.
+
+        A retry may try again after that, and then raise something else.
+        """
+
+        async def attempt(*args: object) -> object:
+            # What was being handled before has nothing to do with it.
+            before = {id(sys.exception())}
+            try:
+                return await action(*args)
+            except BaseException as error:
+                if was_cut_off(error, before):
+                    self._unsure.add(step)
+                raise
+
+        attempt.__name__ = name_of(action)  # a retry tells it
+        return attempt
+
     def _note(self, step: str, error: BaseException) -> None:
         cancelled, rest = split_cancelled(error)
         if rest is not None:
             self._failures.append((step, rest))
         elif cancelled is not None and self._cancelled is None:
-            self._cancelled = (step, cancelled)
+            self._cancelled = (step, next(leaves_of(cancelled)))
 
     # Undos
 
@@ -182,7 +214,9 @@ class SagaRun:
                 error = UndoTimedOut(self._saga, step.name, within)
         except GeneratorExit:
             raise
-        except BaseException as caught:  # noqa: BLE001  the other undos have to run
+        except BaseException as caught:  # the other undos have to run
+            if is_internal(caught):
+                raise
             note(caught, f"in the undo of step {step.name!r} of saga {self._saga!r}")
             error = caught
         if error is None:

@@ -3,7 +3,7 @@
 Two tasks that read a balance, wait, and write it back lose money. If what each does is a batch,
 and batches of one account run one after the other, they do not. That is all that is promised:
 nothing is rolled back when an operation fails. The system that this library comes from called
-the same thing an atomic transaction, and people believed it.
+the same thing an atomic transaction, which it was not.
 
 An operation runs in the task of whoever executes the batch. So it sees that task's context
 variables, holds the locks that it holds, and is cancelled with it; and no task is there that
@@ -26,6 +26,7 @@ from trio.lowlevel import (
     Task,
     checkpoint,
     checkpoint_if_cancelled,
+    current_task,
     disable_ki_protection,
     enable_ki_protection,
     in_trio_run,
@@ -46,6 +47,7 @@ from ._rules import (
     Line,
     Lines,
     RetryOn,
+    check_completed,
     check_operations,
     check_retry_on,
     delay_before_next,
@@ -156,7 +158,7 @@ class SerialOperations:
         self._parked: dict[Batch, Task] = {}
         self._batches = self._done = self._rejected = 0
         self._not_done: Counter[BatchOutcome] = Counter()
-        self._is_closed = False  # no batch is begun any more
+        self._is_closed = False  # no batch is begun any more, but for parts of others
         self._is_stopped = False  # no operation is
         self._idle = trio.Event()  # set when closed and nothing runs
         self._audience = Audience(BatchFinished)
@@ -178,6 +180,7 @@ class SerialOperations:
         tx_id: object = None,
         *,
         key: Hashable = None,
+        completed: list[R] | None = None,
     ) -> list[R]:
         """Run the operations of a batch, one after the other, when it is their turn.
 
@@ -185,8 +188,8 @@ class SerialOperations:
         rolled back**: an operation that was done stays done, whatever comes after it.
 
         The operations run in the task that executes the batch. Within one of them, and in tasks
-        that it starts, a batch of another key may be executed; one of the same key would wait for
-        itself, and is refused.
+        of nurseries that it opens, a batch of another key may be executed; one of the same key
+        would wait for itself, and is refused.
 
         Args:
             operations: Async functions without arguments; bind those with `functools.partial`.
@@ -195,6 +198,9 @@ class SerialOperations:
                 serial operations and a number.
             key: What the batch is about. Those about different things do not wait for each
                 other. None is a key like any other.
+            completed: An empty list, to which each result is added as soon as it is there. So
+                whoever is cancelled can tell which operations are done. It is also what is
+                returned, and the *completed* of an error.
 
         Returns:
             What the operations returned, in their order.
@@ -205,26 +211,44 @@ class SerialOperations:
             SerialOperationsClosed: If the block has ended, or its body failed while this ran.
             BatchDeadlock: If it would wait for a batch within whose operation it is executed.
             TypeError: If an operation is no async function without arguments, or *key* cannot be
-                the key of a dictionary.
+                the key of a dictionary, or *completed* is no list.
+            ValueError: If there is something in *completed*.
 
         Cancellation:
             A batch that is cancelled while it waits never runs. One that is cancelled while it
-            runs ends with the operation in hand, which is cancelled as any call is, and may
-            shield itself; those after it are not begun. How many were completed is in a note on
-            the `trio.Cancelled`, and in the event.
+            runs stops after the operation in hand, and those after it are not begun. The one in
+            hand is cancelled as any call is: it may have done half, unless it shields itself.
+            What those before it returned is in *completed*, and how many they are in a note on
+            the `trio.Cancelled` and in the event.
 
         Emits:
             BatchFinished: When the batch has ended, in whatever way.
+
+        Example:
+            >>> import trio
+            >>> async def send():
+            ...     return "sent"
+            >>> async def main():
+            ...     done = []
+            ...     async with open_serial_operations(name="outbox") as serial:
+            ...         with trio.move_on_after(0.01):
+            ...             await serial.execute([send, trio.sleep_forever, send], completed=done)
+            ...     print(done)
+            >>> trio.run(main)
+            ['sent']
         """
         todo = check_operations("execute", operations)
-        batch = Batch(self._new_id() if tx_id is None else tx_id, key, _current.get())
-        if self._is_closed:
+        results: list[R] = [] if completed is None else check_completed(completed)
+        outer = _current.get()
+        if outer is not None:
+            outer = _that_waits_for_us(outer)
+        batch = Batch(self._new_id() if tx_id is None else tx_id, key, outer)
+        if self._is_closed and self._has_ended_for(batch):
             await self._refuse(SerialOperationsClosed(self._name, batch.tx_id, []))
         line = self._lines.take(batch)
         if line is not None:
             await self._check_may_wait(batch, line)
         self._batches += 1
-        results: list[R] = []
         if self._audience.is_there:
             batch.arrived_at = trio.current_time()
         error: BaseException | None = None
@@ -233,7 +257,8 @@ class SerialOperations:
                 await checkpoint()
             else:
                 await self._wait(batch, line)
-            batch.is_running = True
+            task = current_task()
+            batch.runs_in = (task, len(task.child_nurseries))
             _current.set(batch)
             await self._run(batch, todo, results)
         except BaseException as caught:
@@ -242,8 +267,8 @@ class SerialOperations:
         else:
             return results
         finally:
-            _current.set(batch.outer)
-            batch.is_running = False
+            _current.set(outer)
+            batch.runs_in = None
             if line is None or line.holder is batch:
                 self._pass_on(batch)
             if error is None and not self._audience.is_there:
@@ -261,6 +286,7 @@ class SerialOperations:
         backoff: Backoff = _BACKOFF,
         retry_on: RetryOn = Exception,
         key: Hashable = None,
+        completed: list[R] | None = None,
         rng: random.Random | None = None,
     ) -> list[R]:
         """Execute a batch, and if an operation fails execute the batch again.
@@ -279,6 +305,7 @@ class SerialOperations:
             backoff: How long to wait between two attempts.
             retry_on: Which errors of operations are worth another attempt: a class, or some.
             key: What the batch is about.
+            completed: As for `execute`; it is emptied before each further attempt.
             rng: Where the spread of the delays comes from; a seeded one gives the same again.
 
         Returns:
@@ -292,7 +319,7 @@ class SerialOperations:
             BatchDeadlock: If it would wait for a batch within whose operation it is executed.
             TypeError: If an operation is no async function without arguments, or an option is of
                 the wrong kind.
-            ValueError: If *attempts* is below 1.
+            ValueError: If *attempts* is below 1, or there is something in *completed*.
 
         Cancellation:
             As for `execute`, in each attempt; between two of them it ends the wait.
@@ -323,7 +350,7 @@ class SerialOperations:
         attempt = 1
         while True:
             try:
-                return await self.execute(todo, called, key=key)
+                return await self.execute(todo, called, key=key, completed=completed)
             except SerialOperationFailed as failed:
                 if not isinstance(failed.error, retry_on):
                     raise
@@ -340,6 +367,8 @@ class SerialOperations:
                     raise
             await trio.sleep(delay)
             attempt += 1
+            if completed is not None:
+                completed.clear()
 
     def statistics(self) -> SerialStatistics:
         """Return the figures, as they are now."""
@@ -358,11 +387,13 @@ class SerialOperations:
     # What the block does
 
     async def _end(self, *, has_failed: bool) -> None:
-        """Begin no more batches, send away those that wait, and wait for those that run."""
+        """Send away the batches that wait, and wait for those that run, and those within them."""
         self._is_closed = True
         self._is_stopped = has_failed
-        for batch in self._lines.send_away():
-            self._wake(batch)
+        for line, batch in self._lines.all_that_wait():
+            if self._has_ended_for(batch):
+                self._lines.leave(line, batch)
+                self._wake(batch)
         if not len(self._lines) or not self._is_its_run:
             return
         try:
@@ -373,6 +404,10 @@ class SerialOperations:
             # the next checkpoint.
             if not has_failed or not isinstance(error, trio.Cancelled):
                 raise
+
+    def _has_ended_for(self, batch: Batch) -> bool:
+        # One that runs is to come to its end, so what its operations execute has to run too.
+        return self._is_stopped or not self._lines.is_part_of_a_turn(batch)
 
     # Turns
 
@@ -396,7 +431,7 @@ class SerialOperations:
     async def _wait(self, batch: Batch, line: Line) -> None:
         self._lines.join(line, batch)
         batch.begun_at = math.inf
-        self._parked[batch] = trio.lowlevel.current_task()
+        self._parked[batch] = current_task()
 
         def leave(_: object) -> Abort:
             self._lines.leave(line, batch)
@@ -476,6 +511,32 @@ class SerialOperations:
                 error=told(error),
             )
         )
+
+
+def _that_waits_for_us(batch: Batch | None) -> Batch | None:
+    """Return the first of a batch, the one it is in and so on that waits for the current task."""
+    while batch is not None and not _waits_for_us(batch):
+        batch = batch.outer
+    return batch
+
+
+def _waits_for_us(batch: Batch) -> bool:
+    """Return whether an operation of a batch cannot end before the current task goes on.
+
+    The context alone does not tell: a task in a nursery outside has it from the operation that
+    started it there, and the operation need not wait for it.
+    """
+    if batch.runs_in is None:
+        return False
+    runner, nurseries = batch.runs_in
+    task = current_task()
+    if task is runner:
+        return True
+    while (nursery := task.parent_nursery) is not None:
+        task = nursery.parent_task
+        if task is runner:
+            return nursery in task.child_nurseries[nurseries:]
+    return False
 
 
 def _outcome_of(error: BaseException) -> BatchOutcome:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ._criteria import AttributePath, Criterion, where
-from ._frozen import freeze_attributes
+from ._frozen import FrozenDict, freeze_attributes
 from ._paths import check_path
 from ._store import Keeping, Store, Stored
 
 __all__ = [
     "AttributePath",
     "Criterion",
+    "FrozenDict",
     "Keeping",
     "Store",
     "Stored",

@@ -220,12 +220,26 @@ def _values(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _equal(actual: Value, wanted: Value) -> bool:
+    if _same(actual, wanted):
+        return equals_itself(wanted)
+    return _holds(actual, wanted, COLLECTIONS)
+
+
+def _same(actual: Value, wanted: Value) -> bool:
     try:
-        if not equals_itself(wanted):
-            return False
-        return bool(actual == wanted) or (isinstance(actual, COLLECTIONS) and wanted in actual)
+        return bool(actual == wanted)
     except Exception:  # noqa: BLE001  see above
         return False
+
+
+def _holds(actual: Value, wanted: Value, kinds: tuple[type, ...]) -> bool:
+    members = actual
+    if not (isinstance(actual, kinds) and equals_itself(wanted)):
+        return False
+    try:
+        return wanted in members
+    except Exception:  # noqa: BLE001  one member cannot be compared, but another may be it
+        return any(_same(member, wanted) for member in members)
 
 
 def _unequal(actual: Value, wanted: Value) -> bool:
@@ -248,11 +262,7 @@ def _not_among(actual: Value, wanted: Value) -> bool:
 
 
 def _contains(actual: Value, wanted: Value) -> bool:
-    try:
-        holds = isinstance(actual, (str, FrozenDict, *COLLECTIONS))
-        return holds and equals_itself(wanted) and wanted in actual
-    except Exception:  # noqa: BLE001  see above
-        return False
+    return _holds(actual, wanted, (str, FrozenDict, *COLLECTIONS))
 
 
 _TESTS: dict[Operator, Callable[[Value, Value], bool]] = {

@@ -1,8 +1,8 @@
 """Which entries have which value, kept so that nobody has to look at all of them.
 
 The promise is that whoever asks an index finds the same entries as whoever looks at all.
-Most values are found in the bucket of their own. What cannot be hashed has no bucket, and
-stays among the loose ones, that are looked at one by one.
+Most values are found in the bucket of their own. What cannot be hashed or compared has no
+bucket, and stays among the loose ones, that are looked at one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, cast, final
 import attrs
 
 from ._criteria import Criterion, equals_itself
-from ._frozen import COLLECTIONS, PLAIN, Value
+from ._frozen import COLLECTIONS, PLAIN, FrozenList, Value
 from ._paths import check_path, read
 
 __all__ = ["Candidates", "Index"]
@@ -54,7 +54,7 @@ class Index:
         path: The names of the attributes that lead there, joined by dots.
     """
 
-    __slots__ = ("_buckets", "_keys", "_loose", "_name", "_texts", "steps")
+    __slots__ = ("_buckets", "_loose", "_name", "_places", "_texts", "steps")
 
     steps: tuple[str, ...]
     """The names in the path."""
@@ -66,8 +66,9 @@ class Index:
         self._loose: set[int] = set()
         # A string contains others that have no bucket here.
         self._texts: set[int] = set()
-        # The keys of the buckets of each entry that has not just the one of a plain value.
-        self._keys: dict[int, tuple[Any, ...]] = {}
+        # The buckets of each entry that has not just the one of a plain value, with their keys.
+        # By its key alone a bucket might not be found again: not all that has a hash keeps it.
+        self._places: dict[int, list[tuple[Value, set[int]]]] = {}
 
     def add(self, serial: int, attributes: Mapping[str, Any]) -> None:
         """Take up an entry."""
@@ -75,12 +76,13 @@ class Index:
         value = read(attributes, self.steps) if name is None else attributes.get(name)
         if isinstance(value, str):
             self._texts.add(serial)
-        if type(value) in PLAIN:
-            self._put(serial, value)
+        if type(value) not in PLAIN:
+            self._place(serial, value)
             return
-        keys = self._keys[serial] = self._keys_of(serial, value)
-        for key in keys:
-            self._put(serial, key)
+        try:
+            self._put(serial, value)
+        except Exception:  # noqa: BLE001  what has the same hash may compare as users like
+            self._place(serial, value)
 
     def remove(self, serial: int, attributes: Mapping[str, Any]) -> None:
         """Forget an entry that has these attributes."""
@@ -88,26 +90,35 @@ class Index:
         value = read(attributes, self.steps) if name is None else attributes.get(name)
         if isinstance(value, str):
             self._texts.remove(serial)
-        if type(value) in PLAIN:
-            self._take(serial, value)
+        places = self._places.pop(serial, None)
+        if places is None:
+            self._take(serial, value, self._buckets[value])
             return
         self._loose.discard(serial)
-        for key in self._keys.pop(serial):
-            self._take(serial, key)
+        for key, bucket in places:
+            self._take(serial, key, bucket)
 
-    def _put(self, serial: int, key: Value) -> None:
+    def _place(self, serial: int, value: Value) -> None:
+        """Put an entry into the buckets of its value; it is loose if one would be missing."""
+        places = self._places[serial] = []
+        for key in _keys_of(value):
+            try:
+                places.append((key, self._put(serial, key)))
+            except Exception:  # noqa: BLE001  a value may hash and compare as users like
+                self._loose.add(serial)
+
+    def _put(self, serial: int, key: Value) -> set[int]:
         bucket = self._buckets.get(key)
         if bucket is None:
-            self._buckets[key] = {serial}
+            bucket = self._buckets[key] = {serial}
         else:
             bucket.add(serial)
+        return bucket
 
-    def _take(self, serial: int, key: Value) -> None:
-        bucket = self._buckets[key]
-        if len(bucket) == 1:
+    def _take(self, serial: int, key: Value, bucket: set[int]) -> None:
+        bucket.discard(serial)
+        if not bucket and self._has_bucket(key) and self._buckets.get(key) is bucket:
             del self._buckets[key]
-        else:
-            bucket.remove(serial)
 
     def candidates(self, criterion: Criterion) -> Candidates | None:
         """Return the entries that can match; None if that is not known here."""
@@ -126,22 +137,10 @@ class Index:
         fresh = Index(".".join(self.steps))
         for serial, attributes in entries.items():
             fresh.add(serial, attributes)
-        for part in ("_buckets", "_loose", "_texts", "_keys"):
+        for part in ("_buckets", "_loose", "_texts", "_places"):
             has, should_have = getattr(self, part), getattr(fresh, part)
             if has != should_have:
                 yield f"index {self.steps}: {part} is {has!r}, and should be {should_have!r}"
-
-    def _keys_of(self, serial: int, value: Value) -> tuple[Any, ...]:
-        """Return the keys of the buckets of a value; it is loose if one would be missing."""
-        among = isinstance(value, COLLECTIONS)
-        members = cast("tuple[Any, ...]", value) if among else ()
-        keys: dict[Any, None] = {}
-        for key in (*members, value):
-            if self._has_bucket(key):
-                keys[key] = None
-            elif not (among and key is value):
-                self._loose.add(serial)
-        return tuple(keys)
 
     def _has_bucket(self, key: Value) -> bool:
         try:
@@ -156,3 +155,11 @@ class Index:
             return None
         buckets = (self._buckets.get(value, _NOBODY) for value in values)
         return Candidates((*buckets, self._loose), is_certain=not self._loose)
+
+
+def _keys_of(value: Value) -> tuple[Any, ...]:
+    if not isinstance(value, COLLECTIONS):
+        return (value,)
+    members = (*cast("tuple[Any, ...]", value),)
+    # What equals a list as a whole cannot be hashed, and has no bucket either.
+    return members if isinstance(value, FrozenList) else (*members, cast("Value", value))

@@ -64,7 +64,8 @@ class Store(Generic[KeyT, EntryT]):
         self._indexes = {path: Index(path) for path in paths}
         self.by_serial = {}
         self.first = {}
-        # All entries of each key, in order; where keys are unique, the oldest is the only one.
+        # All entries of each key, in order; where keys are unique, the oldest is the only one. A
+        # plain dict would look for its first past all that were deleted before it.
         self._all: dict[KeyT, OrderedDict[int, EntryT]] = {}
 
     def all_of(self, key: KeyT) -> Sequence[EntryT]:
@@ -78,14 +79,14 @@ class Store(Generic[KeyT, EntryT]):
     # Changing it
 
     def add(self, key: KeyT, entry: EntryT) -> None:
-        """Add an entry that is not here."""
+        """Add an entry that is not here, as the last one."""
         serial = entry.serial
         if self._keeping == "unique":
             self.first[key] = entry
         else:
             entries = self._all.setdefault(key, OrderedDict())
-            _insert(entries, entry)
-            self.first[key] = next(iter(entries.values()))
+            entries[serial] = entry
+            self.first.setdefault(key, entry)
         self.by_serial[serial] = entry
         for index in self._indexes.values():
             index.add(serial, entry.attributes)
@@ -118,11 +119,14 @@ class Store(Generic[KeyT, EntryT]):
             index.remove(serial, before.attributes)
             index.add(serial, after.attributes)
 
-    def put_in_order(self) -> None:
-        """Bring the entries into the order of their registration, after some were put back."""
-        in_order = sorted(self.by_serial.items())
-        self.by_serial.clear()
-        self.by_serial.update(in_order)
+    def put_in_order(self, keys: Iterable[KeyT]) -> None:
+        """Bring all into the order of registration, after entries of these keys were put back."""
+        _sort(self.by_serial)
+        for key in keys:
+            entries = self._all.get(key)
+            if entries is not None:
+                _sort(entries)
+                self.first[key] = next(iter(entries.values()))
 
     # Asking it
 
@@ -172,10 +176,7 @@ class Store(Generic[KeyT, EntryT]):
             yield from index.check(attributes)
 
 
-def _insert(entries: OrderedDict[int, EntryT], entry: EntryT) -> None:
-    is_newest = not entries or entry.serial > next(reversed(entries))
-    entries[entry.serial] = entry
-    if not is_newest:  # it was put back
-        in_order = sorted(entries.items())
-        entries.clear()
-        entries.update(in_order)
+def _sort(entries: dict[int, EntryT]) -> None:
+    in_order = {serial: entries[serial] for serial in sorted(entries)}
+    entries.clear()
+    entries.update(in_order)

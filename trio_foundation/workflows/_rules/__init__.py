@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._arguments import check_operations, count_taken
+from ._arguments import check_completed, check_operations, count_taken
 from ._lines import Batch, Line, Lines
 from ._plans import Action, Fate, Plan, PlannedStep, SagaStep, StepRetry, Undo
 from ._retrying import RetryOn, check_retry_on, delay_before_next
@@ -19,6 +19,7 @@ __all__ = [
     "SagaStep",
     "StepRetry",
     "Undo",
+    "check_completed",
     "check_operations",
     "check_retry_on",
     "count_taken",

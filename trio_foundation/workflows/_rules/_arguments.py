@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from ..._base import name_of
 
-__all__ = ["check_operations", "count_taken"]
+__all__ = ["check_completed", "check_operations", "count_taken"]
 
 R = TypeVar("R")
 
@@ -90,6 +90,29 @@ def _refuse(caller: str, operations: tuple[object, ...]) -> NoReturn:
         if inspect.iscoroutine(one):
             one.close()  # or Python would warn that it was never awaited
     raise TypeError(f"{caller} takes async functions, but at index {index} got {wrong!r}{write}")
+
+
+def check_completed(completed: list[R]) -> list[R]:
+    """Refuse what results cannot be put into, one after the other from the first on.
+
+    Returns:
+        The list.
+
+    Raises:
+        TypeError: If it is no list.
+        ValueError: If there is something in it.
+
+    Example:
+        >>> check_completed(["of another batch"])
+        Traceback (most recent call last):
+        ValueError: completed must be an empty list, not ['of another batch']
+    """
+    given: object = completed
+    if not isinstance(given, list):
+        raise TypeError(f"completed must be an empty list, not {given!r}")
+    if completed:
+        raise ValueError(f"completed must be an empty list, not {completed!r}")
+    return completed
 
 
 def count_taken(what: str, function: Callable[..., object], told: tuple[str, ...]) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
-from typing import final
+from typing import Any, final
 
 __all__ = ["Batch", "Line", "Lines"]
 
@@ -26,10 +26,11 @@ class Batch:
     Args:
         tx_id: What it is called.
         key: Whose line it is in.
-        outer: The batch within an operation of which it is executed, or was begun.
+        outer: The batch that cannot end before this one has, since this one is executed within
+            an operation of it.
     """
 
-    __slots__ = ("arrived_at", "begun_at", "is_running", "key", "outer", "tx_id", "waits_in")
+    __slots__ = ("arrived_at", "begun_at", "inner", "key", "outer", "runs_in", "tx_id")
 
     arrived_at: float
     """When it came, in seconds; minus infinity if nobody looked at the clock."""
@@ -37,28 +38,27 @@ class Batch:
     begun_at: float
     """When its turn came, in seconds; infinity while it waits for that."""
 
-    is_running: bool
-    """Whether its operations run."""
+    inner: dict[Batch, Line] | None
+    """The batches within it that wait, and the lines in which they do; None if there never were
+    any."""
 
     outer: Batch | None
-    """The batch within an operation of which it is executed; None if that has ended."""
+    """The batch that cannot end before this one has; None if there is none."""
 
-    waits_in: Line | None
-    """The line in which it waits, or something that is executed within it."""
+    runs_in: tuple[Any, int] | None
+    """The task in which its operations run, and how many nurseries that had opened before; None
+    unless they run."""
 
     def __init__(self, tx_id: object, key: Hashable, outer: Batch | None) -> None:
-        while outer is not None and not outer.is_running:  # a task that it left behind
-            outer = outer.outer
         self.tx_id = tx_id
         self.key = key
         self.outer = outer
-        self.is_running = False
-        self.waits_in = None
+        self.inner = self.runs_in = None
         self.arrived_at = self.begun_at = -math.inf
 
-    def and_outer(self) -> Iterator[Batch]:
-        """Yield this batch, the one that it is in, the one that that is in, and so on."""
-        batch: Batch | None = self
+    def outers(self) -> Iterator[Batch]:
+        """Yield the batch that this one is in, the one that that is in, and so on."""
+        batch = self.outer
         while batch is not None:
             yield batch
             batch = batch.outer
@@ -125,8 +125,10 @@ class Lines:
             line.waiting = OrderedDict()
         line.waiting[batch] = None
         self.waiting += 1
-        for one in batch.and_outer():
-            one.waits_in = line
+        for outer in batch.outers():
+            if outer.inner is None:
+                outer.inner = {}
+            outer.inner[batch] = line
 
     def leave(self, line: Line, batch: Batch) -> None:
         """Let a batch wait no longer."""
@@ -144,32 +146,35 @@ class Lines:
         self._wait_no_more(line.holder)
         return line.holder
 
-    def send_away(self) -> list[Batch]:
-        """Let nobody wait any longer, and return those that did."""
-        sent = [batch for line in self._lines.values() for batch in line.waiting or ()]
-        for line in self._lines.values():
-            line.waiting = None
-        for batch in sent:
-            self._wait_no_more(batch)
-        return sent
+    def all_that_wait(self) -> list[tuple[Line, Batch]]:
+        """Return the batches that wait, and in which lines."""
+        return [(line, batch) for line in self._lines.values() for batch in line.waiting or ()]
+
+    def is_part_of_a_turn(self, batch: Batch) -> bool:
+        """Return whether it is the turn of a batch that this one is in."""
+        lines = [(outer, self._lines.get(outer.key)) for outer in batch.outers()]
+        return any(line is not None and line.holder is outer for outer, line in lines)
 
     def would_wait_for_ever(self, line: Line, batch: Batch) -> bool:
         """Return whether a batch would wait for itself, if it waited in this line.
 
-        Who holds the line may wait in another one, whose holder waits in a third; if one of
-        them is a batch that this one is in, none of them can end.
+        Within the batch that holds the line others may wait, in lines whose holders wait in
+        turn; if one of all these holders is a batch that this one is in, none of them can end.
         """
-        mine = set(batch.and_outer())
+        mine = set(batch.outers())
         seen: set[Batch] = set()
-        there: Line | None = line
-        while there is not None and there.holder not in seen:
-            if there.holder in mine:
+        holders = [line.holder]
+        while holders:
+            holder = holders.pop()
+            if holder in mine:
                 return True
-            seen.add(there.holder)
-            there = there.holder.waits_in
+            if holder not in seen and holder.inner:
+                seen.add(holder)
+                holders += [there.holder for there in holder.inner.values()]
         return False
 
     def _wait_no_more(self, batch: Batch) -> None:
         self.waiting -= 1
-        for one in batch.and_outer():
-            one.waits_in = None
+        for outer in batch.outers():
+            assert outer.inner is not None
+            del outer.inner[batch]

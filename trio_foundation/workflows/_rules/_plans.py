@@ -29,7 +29,8 @@ R = TypeVar("R")
 
 Fate: TypeAlias = Literal["done", "not_done", "unknown"]
 """What became of a step: ``done``, it returned; ``not_done``, it raised, or was not begun;
-``unknown``, it was cut off, so nobody knows how far it came."""
+``unknown``, it was cut off, so nobody knows how far it came. Cut off is what is cancelled or
+interrupted, and what runs out of time: with a `trio.TooSlowError` or `TimeoutError`."""
 
 Action: TypeAlias = (
     Callable[[], Awaitable[object]] | Callable[[Mapping[str, Any]], Awaitable[object]]
@@ -112,7 +113,7 @@ class SagaStep:
     def __attrs_post_init__(self) -> None:
         check_name("name", self.name)
         _planned(self)
-        if self.retry is not None and not isinstance(self.retry, StepRetry):
+        if self.retry is not None and not _can_call(self.retry):
             raise TypeError(
                 f"retry must have an async method call(async_fn, *args), as Retry() has, "
                 f"not {self.retry!r}"
@@ -190,6 +191,10 @@ class Plan:
                 head = f"{number}." if not place else " " * len(f"{number}.")
                 beside = ", side by side" if len(stage) > 1 else ""
                 yield f"{head} {_described(planned.step, undo_timeout)}{beside}"
+
+
+def _can_call(retry: object) -> bool:
+    return isinstance(retry, StepRetry) and not isinstance(retry, type)
 
 
 def _planned(step: SagaStep) -> PlannedStep:
