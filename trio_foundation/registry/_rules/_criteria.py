@@ -79,7 +79,7 @@ class Criterion:
 
 
 @final
-class AttributePath:
+class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
     """Where in the attributes of an entry a value is; made by `where`.
 
     Comparing it makes a `Criterion`.
@@ -110,8 +110,6 @@ class AttributePath:
 
     def __ne__(self, value: object) -> Criterion:  # type: ignore[override]
         return Criterion(self.path, "!=", value)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __lt__(self, value: object) -> Criterion:
         return Criterion(self.path, "<", value)
