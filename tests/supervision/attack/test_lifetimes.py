@@ -78,7 +78,7 @@ async def test_many_rounds_leave_as_many_objects_as_few(autojump_clock: Clock) -
 
         await rounds(50)
         few = await rounds(50)
-        assert abs(await rounds(2000) - few) < 50
+        assert await rounds(2000) - few < 50  # what other tests have left may go meanwhile
 
 
 async def test_every_incarnation_sees_the_context_of_who_handed_over_the_spec(
