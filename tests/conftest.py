@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import logging
 import signal
 import sysconfig
@@ -131,3 +132,9 @@ def refuse_all_but(installed: Path) -> None:
     found = Path(trio_foundation.__file__).parent
     if found.resolve() != (installed / "trio_foundation").resolve():
         raise pytest.UsageError(f"--installed, but trio_foundation was imported from {found}")
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what is there for good; that is most, and it looks often."""
+    gc.collect()
+    gc.freeze()
