@@ -560,7 +560,7 @@ async def test_a_load_that_asks_for_its_own_key_in_a_task_is_an_error(
     cache = Cache[str, int]()
 
     async def load() -> int:
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
             nursery.start_soon(cache.get_or_load, "a", load)
         return 1
 
