@@ -182,8 +182,7 @@ def tests_loose_groups(session: nox.Session) -> None:
     """Run the tests with ``strict_exception_groups=False``, as some programs still do."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    options = ["--trio-run", "loose_groups", "-m", "not realtime"]
-    pytest(session, "tests", "--ignore", "tests/examples", *options)
+    pytest(session, "tests", "--ignore", "tests/examples", "--trio-run", "loose_groups")
 
 
 @nox.session(requires=["build"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_foundation import Backoff
-from trio_foundation.resilience import BreakerOpen, CircuitBreaker, Pipeline, Retry
+from trio_foundation.resilience import BreakerOpen, Bulkhead, CircuitBreaker, Pipeline, Retry
 from trio_foundation.tasks import Caller, TaskTimeout, open_map, open_task_supervisor, parallel_map
 
 from ._things import Failure, Source, Work, errors_of, fail, values_of
@@ -117,3 +118,16 @@ async def test_one_whose_method_is_plain_ends_the_map_and_says_so() -> None:
     async with open_task_supervisor():
         with pytest.raises(TypeError, match=r"retry must have an async method call.* returned 3"):
             await parallel_map(fail, "ab", retry=plain)
+
+
+async def test_maps_that_share_a_bulkhead_share_its_limit(autojump_clock: MockClock) -> None:
+    work, few = Work(1.0), Bulkhead(3, max_waiting=math.inf)
+
+    async def run(first: int) -> None:
+        items = range(first, first + 4)
+        assert len(values_of(await parallel_map(work.do, items, limit=4, retry=few))) == 4
+
+    async with open_task_supervisor(), trio.open_nursery() as nursery:
+        for first in (0, 4, 8):
+            nursery.start_soon(run, first)
+    assert (work.most, trio.current_time()) == (3, 4.0)

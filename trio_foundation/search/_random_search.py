@@ -85,9 +85,10 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
             failed with `TaskTimeout`. A thread cannot be cancelled; it is waited for, and has
             failed all the same. The start of a process is no part of the time.
         max_failures: How many trials may fail; one more ends the search. None for any number.
-        pruner: For trials in tasks and threads, what says which trials are hopeless, by what they `report`: a `MedianPruner`, a
-            `SuccessiveHalvingPruner`, or a function of a `Standing`. Which ones are is a
-            matter of which ones came before, so here parallelism does change something.
+        pruner: For trials in tasks and threads, what says which trials are hopeless, by what
+            they `report`: a `MedianPruner`, a `SuccessiveHalvingPruner`, or a function of a
+            `Standing`. Which ones are is a matter of which ones came before, so here
+            parallelism does change something.
         journal: Where to write down each trial that ends, in JSON, line by line. An earlier
             journal is not written over.
         resume_from: The journal of an earlier run of the same search; its trials are not run

@@ -16,7 +16,8 @@ class Limit:
     """How many items of a map run at once; it may be changed while the map runs.
 
     One that is raised starts more at once; one that is lowered lets those that run end. Two maps
-    with one limit of 3 run six at once; what several share is a `Bulkhead`.
+    with one limit of 3 run six at once; what several share is a `Bulkhead` in which all may wait,
+    as their *retry*.
 
     Args:
         value: How many, at least 1; `math.inf` for all.

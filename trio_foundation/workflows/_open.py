@@ -23,9 +23,10 @@ def open_serial_operations(
     other's way, and does nothing else. For steps that are undone see `Saga`.
 
     When the body ends, batches that wait are sent away with `SerialOperationsClosed`, and those
-    that run come to their end first, with those that their operations execute. If the body fails or is cancelled they end with the
-    operation in hand, and what they have done is told in the same error. These are batches of
-    tasks outside the block; those of tasks within it have ended by then.
+    that run come to their end first, with those that their operations execute. If the body fails
+    or is cancelled they end with the operation in hand, and what they have done is told in the
+    same error. These are batches of tasks outside the block; those of tasks within it have ended
+    by then.
 
     Args:
         name: What they are called, in errors and events.
