@@ -7,36 +7,25 @@ on. See ``tests/supervision/attack/interrupted_program.py``.
 
 from __future__ import annotations
 
-import itertools
-import logging
-import os
-import signal
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-import trio_foundation
 from trio_foundation.cache import Cache, CacheEvent, CacheMiss, LoadFailed, RemovalCause, cached
 from trio_foundation.supervision import open_supervisor
 from trio_foundation.telemetry import subscribe
 
-from ..supervision.attack import interrupted_program as sweep
+from ..supervision.attack.interrupted_program import counted, leaves
+from ..supervision.attack.interrupts import run_module, sweep
 from ._things import assert_lawful, noting
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
 
 made: list[Cache[Any, Any]] = []
 
 
 async def load(key: int) -> int:
-    with sweep.counted():
+    with counted():
         await trio.sleep(1)
         if key == 3:
             raise OSError
@@ -67,7 +56,7 @@ async def everything() -> None:
     try:
         await go_through_all()
     except BaseExceptionGroup as group:  # of the nurseries in here
-        if {type(leaf) for leaf in sweep.leaves(group)} == {KeyboardInterrupt}:
+        if {type(leaf) for leaf in leaves(group)} == {KeyboardInterrupt}:
             raise KeyboardInterrupt from None
         raise
 
@@ -82,7 +71,7 @@ async def go_through_all() -> None:
         return 2 * await load(number)
 
     made.append(double.cache)
-    with sweep.counted(), subscribe(told.append, CacheEvent):
+    with counted(), subscribe(told.append, CacheEvent):
         async with open_supervisor([cache.sweeper(every=3)]):
             await ask_all(cache)
             for key in range(6):
@@ -124,25 +113,13 @@ def again() -> None:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def sweep_through(first: int, stride: int) -> int:
-    failures = 0
-    for due in itertools.count(first, stride):
-        made.clear()
-        try:
-            wrong = sweep.attempt(everything, due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        wrong = wrong or "; ".join(unlawful())
-        if not wrong:
-            again()
-            wrong = "; ".join(f"later: {one}" for one in unlawful())
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
+def disorder() -> list[str]:
+    """Return what is wrong with the caches, now or when they are used again."""
+    wrong = unlawful()
+    if wrong:
+        return wrong
+    again()
+    return [f"later: {one}" for one in unlawful()]
 
 
 @pytest.mark.realtime
@@ -150,28 +127,8 @@ def sweep_through(first: int, stride: int) -> int:
 def test_an_interrupt_leaves_a_cache_in_order_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.cache.test_cache_interrupts",
-            str(first),
-            str(stride),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    run_module("tests.cache.test_cache_interrupts", first, stride)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]))))
+    sweep(everything, begin=made.clear, disorder=disorder)

@@ -7,30 +7,18 @@ so on. See ``tests/supervision/attack/interrupted_program.py``.
 
 from __future__ import annotations
 
-import gc
-import itertools
-import logging
-import os
-import signal
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-import trio_foundation
 from trio_foundation.registry import Registry, RegistryEvent, where
 from trio_foundation.supervision import current_child, open_dynamic_supervisor
 from trio_foundation.telemetry import subscribe
 
-from ..supervision.attack import interrupted_program as sweep
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
+from ..supervision.attack.interrupted_program import counted
+from ..supervision.attack.interrupts import run_module, sweep
 
 made: list[Registry[str, int]] = []
 
@@ -40,7 +28,7 @@ class Oops(Exception):
 
 
 async def serve(registry: Registry[str, int], name: str) -> None:
-    with sweep.counted():
+    with counted():
         registry.bind(name, 1, current_child(), tags=[name, "all"])
         registry.bind(f"{name}'", 2, current_child(), load=1)
         with registry.register(f"{name} block", 3, tags={"all"}):
@@ -50,7 +38,7 @@ async def serve(registry: Registry[str, int], name: str) -> None:
 
 
 async def wait(registry: Registry[str, int]) -> None:
-    with sweep.counted():
+    with counted():
         await registry.wait_for("last")
 
 
@@ -68,7 +56,7 @@ async def everything() -> None:
     registry = Registry[str, int](indexes=["tags", "load"])
     made.append(registry)
     told: list[RegistryEvent] = []
-    with sweep.counted(), subscribe(told.append, RegistryEvent), registry.watch(2) as changes:
+    with counted(), subscribe(told.append, RegistryEvent), registry.watch(2) as changes:
         async with open_dynamic_supervisor() as sup:
             for name in ("a", "b"):
                 await sup.start(serve, registry, name)
@@ -95,56 +83,13 @@ def disorder() -> list[str]:
     return wrong
 
 
-def sweep_through(first: int, stride: int) -> int:
-    failures = 0
-    noise: list[object] = []
-    sys.unraisablehook = noise.append
-    for due in itertools.count(first, stride):
-        made.clear()
-        try:
-            wrong = sweep.attempt(everything, due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        if due % 50 == 0:
-            gc.collect()
-        wrong = wrong or "; ".join([*disorder(), *(str(one) for one in noise)])
-        noise.clear()
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
-
-
 @pytest.mark.realtime
 @pytest.mark.parametrize(("first", "stride"), [(3, 17), (11, 17)])
 def test_an_interrupt_leaves_a_registry_in_order_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.registry.test_interrupts",
-            str(first),
-            str(stride),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    run_module("tests.registry.test_interrupts", first, stride)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]))))
+    sweep(everything, begin=made.clear, disorder=disorder)

@@ -7,22 +7,13 @@ FIRST + STRIDE and so on. See ``tests/supervision/attack/interrupted_program.py`
 
 from __future__ import annotations
 
-import gc
-import itertools
-import logging
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-import trio_foundation
 from trio_foundation.resilience import (
     BreakerEvent,
     BreakerOpen,
@@ -33,16 +24,13 @@ from trio_foundation.resilience import (
 )
 from trio_foundation.telemetry import subscribe
 
-from ..supervision.attack import interrupted_program as sweep
+from ..supervision.attack.interrupted_program import counted
+from ..supervision.attack.interrupts import run_module, sweep
 from ._things import Failure, Way, leaves_of, use
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
 
 
 async def work(seconds: float, error: Exception | None = None) -> None:
-    with sweep.counted():
+    with counted():
         try:
             await trio.sleep(seconds)
         finally:
@@ -53,7 +41,7 @@ async def work(seconds: float, error: Exception | None = None) -> None:
 
 
 async def work_together() -> None:
-    with sweep.counted():
+    with counted():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work, 1)
             nursery.start_soon(work, 2)
@@ -72,7 +60,7 @@ async def attempt(
 async def go_through(breaker: CircuitBreaker, way: Way) -> None:
     """Take a breaker through all of its states, some of them twice."""
     made.append(breaker)
-    with sweep.counted(), breaker.subscribe() as changes:
+    with counted(), breaker.subscribe() as changes:
         for _ in range(2):
             await attempt(breaker, way, work, 0)
         with trio.move_on_after(0.5):
@@ -115,7 +103,7 @@ async def everything() -> None:
 
 async def go_through_all() -> None:
     told: list[BreakerEvent] = []
-    with sweep.counted(), subscribe(told.append, BreakerEvent):
+    with counted(), subscribe(told.append, BreakerEvent):
         options: BreakerOptions = {
             "failure_threshold": 1,
             "reset_timeout": 3.0,
@@ -137,56 +125,13 @@ def unlawful() -> list[str]:
     return [f"{one!r} has {one._core.in_flight} in flight" for one in made if one._core.in_flight]
 
 
-def sweep_through(first: int, stride: int) -> int:
-    failures = 0
-    noise: list[object] = []
-    sys.unraisablehook = noise.append
-    for due in itertools.count(first, stride):
-        made.clear()
-        try:
-            wrong = sweep.attempt(everything, due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        if due % 50 == 0:
-            gc.collect()
-        wrong = wrong or "; ".join([*unlawful(), *(str(one) for one in noise)])
-        noise.clear()
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
-
-
 @pytest.mark.realtime
 @pytest.mark.parametrize(("first", "stride"), [(7, 61), (23, 61)])
 def test_an_interrupt_ends_a_program_of_breakers_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.resilience.test_breaker_interrupts",
-            str(first),
-            str(stride),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    run_module("tests.resilience.test_breaker_interrupts", first, stride)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]))))
+    sweep(everything, begin=made.clear, disorder=unlawful)

@@ -7,13 +7,7 @@ FIRST + STRIDE and so on. See ``tests/supervision/attack/interrupted_program.py`
 
 from __future__ import annotations
 
-import gc
-import itertools
 import json
-import logging
-import os
-import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +16,6 @@ from typing import Any
 import pytest
 import trio
 
-import trio_foundation
 from trio_foundation.search import (
     Choice,
     IntUniform,
@@ -37,11 +30,8 @@ from trio_foundation.search import (
 from trio_foundation.tasks import TaskSupervisor, open_task_supervisor
 from trio_foundation.telemetry import subscribe
 
-from ..supervision.attack import interrupted_program as sweep
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
+from ..supervision.attack.interrupted_program import counted
+from ..supervision.attack.interrupts import run_module, sweep
 
 SPACE = SearchSpace(
     x=Uniform(0, 10), kind=Choice(["a", "b"]), n=IntUniform(1, 3, when={"kind": "b"})
@@ -51,7 +41,7 @@ supervisors: list[TaskSupervisor] = []
 
 
 async def evaluate(params: dict[str, Any]) -> float:
-    with sweep.counted():
+    with counted():
         await report(1, params["x"])
         try:
             await trio.sleep(params["x"] % 3)
@@ -69,7 +59,7 @@ def ignore(*_: object) -> None:
 
 async def everything(path: Path) -> None:
     options: dict[str, Any] = {"seed": 1, "parallelism": 2, "journal": path}
-    with sweep.counted():
+    with counted():
         async with open_task_supervisor() as tasks:
             supervisors.append(tasks)
             await random_search(
@@ -95,28 +85,12 @@ def unlawful(path: Path) -> list[str]:
     return found
 
 
-def sweep_through(first: int, stride: int, path: Path) -> int:
-    failures = 0
-    noise: list[Any] = []
-    sys.unraisablehook = noise.append
-    for due in itertools.count(first, stride):
+def sweep_with(path: Path) -> None:
+    def begin() -> None:
         path.unlink(missing_ok=True)
         supervisors.clear()
-        try:
-            wrong = sweep.attempt(lambda: everything(path), due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        if due % 50 == 0:
-            gc.collect()
-        wrong = wrong or "; ".join([*unlawful(path), *(str(one) for one in noise)])
-        noise.clear()
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
+
+    sweep(lambda: everything(path), begin=begin, disorder=lambda: unlawful(path))
 
 
 @pytest.mark.realtime
@@ -124,29 +98,9 @@ def sweep_through(first: int, stride: int, path: Path) -> int:
 def test_an_interrupt_ends_a_search_at_whatever_step_it_comes(
     first: int, stride: int, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.search.test_hostile_interrupts",
-            str(first),
-            str(stride),
-            str(tmp_path / "journal.jsonl"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    journal = tmp_path / "journal.jsonl"
+    run_module("tests.search.test_hostile_interrupts", first, stride, journal)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))))
+    sweep_with(Path(sys.argv[3]))

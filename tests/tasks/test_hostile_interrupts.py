@@ -7,21 +7,11 @@ so on. See ``tests/supervision/attack/interrupted_program.py``.
 
 from __future__ import annotations
 
-import gc
-import itertools
-import logging
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 
-import trio_foundation
 from trio_foundation.tasks import (
     Limit,
     TaskEvent,
@@ -32,18 +22,15 @@ from trio_foundation.tasks import (
 )
 from trio_foundation.telemetry import subscribe
 
-from ..supervision.attack import interrupted_program as sweep
+from ..supervision.attack.interrupted_program import counted
+from ..supervision.attack.interrupts import run_module, sweep
 from ._things import Failure, leaves_of
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
 
 supervisors: list[TaskSupervisor] = []
 
 
 async def work(item: int) -> int:
-    with sweep.counted():
+    with counted():
         try:
             await trio.sleep(item % 3)
         finally:
@@ -55,19 +42,19 @@ async def work(item: int) -> int:
 
 
 async def work_together(item: int) -> None:
-    with sweep.counted():
+    with counted():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work, item)
             nursery.start_soon(work, item + 1)
 
 
 async def nest(item: int) -> None:
-    with sweep.counted():
+    with counted():
         await parallel_map(work, range(item), limit=2)
 
 
 async def source() -> AsyncGenerator[int]:
-    with sweep.counted():
+    with counted():
         for item in range(6):
             await trio.sleep(0.1)
             yield item  # noqa: ASYNC119
@@ -78,14 +65,14 @@ def ignore(*_: object) -> None:
 
 
 async def gather() -> None:
-    with sweep.counted():
+    with counted():
         await parallel_map(work, range(6), limit=2, on_progress=ignore)
         await parallel_map(nest, [2, 1], limit=2, timeout=1.5)
         await parallel_map(work, source(), limit=2, ordered=False)
 
 
 async def stream() -> None:
-    with sweep.counted():
+    with counted():
         limit = Limit(1)
         async with open_map(work, range(9), limit=limit, buffer=1) as results:
             async for result in results:
@@ -101,7 +88,7 @@ async def stream() -> None:
 
 
 async def start(tasks: TaskSupervisor) -> None:
-    with sweep.counted():
+    with counted():
         task = tasks.start_soon(work, 1)
         other = tasks.start_soon(work_together, 1)
         await task.outcome()
@@ -112,7 +99,7 @@ async def start(tasks: TaskSupervisor) -> None:
 
 async def everything() -> None:
     try:
-        with sweep.counted():
+        with counted():
             async with open_task_supervisor(max_tasks=100) as tasks:
                 supervisors.append(tasks)
                 async with trio.open_nursery() as nursery:
@@ -135,56 +122,13 @@ def unlawful() -> list[str]:
     return [f"{one!r} runs {one.running}" for one in supervisors if one.running or one.is_open]
 
 
-def sweep_through(first: int, stride: int) -> int:
-    failures = 0
-    noise: list[Any] = []
-    sys.unraisablehook = noise.append
-    for due in itertools.count(first, stride):
-        supervisors.clear()
-        try:
-            wrong = sweep.attempt(everything, due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        if due % 50 == 0:
-            gc.collect()
-        wrong = wrong or "; ".join([*unlawful(), *(str(one) for one in noise)])
-        noise.clear()
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
-
-
 @pytest.mark.realtime
 @pytest.mark.parametrize(("first", "stride"), [(1, 8), (5, 8)])
 def test_an_interrupt_ends_a_program_of_maps_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.tasks.test_hostile_interrupts",
-            str(first),
-            str(stride),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    run_module("tests.tasks.test_hostile_interrupts", first, stride)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]))))
+    sweep(everything, begin=supervisors.clear, disorder=unlawful)

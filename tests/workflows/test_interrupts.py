@@ -7,21 +7,13 @@ so on. See ``tests/supervision/attack/interrupted_program.py``.
 
 from __future__ import annotations
 
-import itertools
-import logging
-import os
-import signal
-import subprocess
-import sys
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-import trio_foundation
 from trio_foundation.telemetry import Event, subscribe
 from trio_foundation.workflows import (
     Saga,
@@ -33,12 +25,9 @@ from trio_foundation.workflows import (
     open_serial_operations,
 )
 
-from ..supervision.attack import interrupted_program as sweep
+from ..supervision.attack.interrupted_program import counted
+from ..supervision.attack.interrupts import run_module, sweep
 from ._things import Failure, leaves_of
-
-ROOT = Path(trio_foundation.__file__).parents[1]
-# Where the tests are, which may be another place.
-HERE = Path(__file__).parents[2]
 
 made: list[SerialOperations] = []
 begun: list[str] = []
@@ -46,14 +35,14 @@ undone: list[str] = []
 
 
 async def work(seconds: float, error: Exception | None = None) -> None:
-    with sweep.counted():
+    with counted():
         await trio.sleep(seconds)
         if error is not None:
             raise error
 
 
 async def execute(serial: SerialOperations, *operations: Any) -> None:
-    with sweep.counted(), suppress(SerialOperationFailed, SerialOperationsClosed):
+    with counted(), suppress(SerialOperationFailed, SerialOperationsClosed):
         await serial.execute(operations)
 
 
@@ -77,7 +66,7 @@ async def do(name: str, seconds: float, error: Exception | None = None) -> str:
 
 
 async def undo(name: str) -> None:
-    with sweep.counted():
+    with counted():
         undone.append(name)
         await trio.sleep(0.1)
 
@@ -86,7 +75,7 @@ async def go_through_sagas() -> None:
     saga = Saga("s").step("a", partial(do, "a", 0.1), partial(undo, "a"))
     steps = [SagaStep(name, partial(do, name, 0.1), partial(undo, name)) for name in "bc"]
     saga.parallel(*steps).step("d", partial(do, "d", 0, Failure()), partial(undo, "d"))
-    with sweep.counted(), suppress(SagaFailed):
+    with counted(), suppress(SagaFailed):
         await saga.run()
 
 
@@ -111,26 +100,9 @@ def unlawful() -> list[str]:
     return wrong
 
 
-def sweep_through(first: int, stride: int) -> int:
-    failures = 0
-    noise: list[object] = []
-    sys.unraisablehook = noise.append
-    for due in itertools.count(first, stride):
-        for seen in (made, begun, undone):
-            seen.clear()
-        try:
-            wrong = sweep.attempt(everything, due)
-        except StopIteration:
-            print("steps:", due)  # noqa: T201  a program's answer
-            return failures
-        wrong = wrong or "; ".join([*unlawful(), *(str(one) for one in noise)])
-        noise.clear()
-        if wrong:
-            failures += 1
-            print(due, wrong, flush=True)  # noqa: T201  a program's answer
-            if sweep.tally.hung or failures == 20:
-                break
-    return failures
+def forget() -> None:
+    for seen in (made, begun, undone):
+        seen.clear()
 
 
 @pytest.mark.realtime
@@ -138,28 +110,8 @@ def sweep_through(first: int, stride: int) -> int:
 def test_an_interrupt_ends_a_program_of_batches_and_sagas_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-Wignore:coroutine:RuntimeWarning",  # between a call and its await it is too early
-            "-m",
-            "tests.workflows.test_interrupts",
-            str(first),
-            str(stride),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE,
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)])},
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stderr == ""
+    run_module("tests.workflows.test_interrupts", first, stride)
 
 
 if __name__ == "__main__":
-    logging.disable()
-    signal.signal(signal.SIGALRM, sweep.give_up)
-    sys.exit(bool(sweep_through(int(sys.argv[1]), int(sys.argv[2]))))
+    sweep(everything, begin=forget, disorder=unlawful)
