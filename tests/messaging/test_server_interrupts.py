@@ -213,7 +213,7 @@ async def everything() -> None:
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize(("first", "stride"), [(5, 31), (17, 31)])
+@pytest.mark.parametrize(("first", "stride"), [(5, 61), (35, 61)])
 def test_an_interrupt_ends_a_program_of_servers_at_whatever_step_it_comes(
     first: int, stride: int
 ) -> None:
