@@ -23,6 +23,7 @@ from ._events import (
     UnregisteredBy,
     Updated,
 )
+from ._listeners import Listeners
 from ._owners import Owner, Owners, ending_of
 from ._rules import Keeping, Store
 from ._transaction import AWAITED, AnyEntry, Change, Step, Transaction
@@ -48,6 +49,7 @@ class Book(Generic[KeyT, ValueT]):
         "_is_emitting",
         "_untold",
         "arrivals",
+        "listeners",
         "name",
         "owners",
         "store",
@@ -70,6 +72,9 @@ class Book(Generic[KeyT, ValueT]):
     watchers: dict[Watcher, None]
     """Who watches."""
 
+    listeners: Listeners
+    """Who is called with each change."""
+
     transaction: Transaction | None
     """The innermost transaction that is open."""
 
@@ -79,6 +84,7 @@ class Book(Generic[KeyT, ValueT]):
         self.owners = Owners(self.end_owner)
         self.arrivals = Arrivals()
         self.watchers = {}
+        self.listeners = Listeners()
         self.transaction = None
         self._untold: deque[RegistryEvent] = deque()
         self._is_emitting = False
@@ -196,11 +202,14 @@ class Book(Generic[KeyT, ValueT]):
         if self.arrivals and before is None:
             self.arrivals.announce(_either(before, after).key)
         is_wanted = wanted(kind)
-        if is_wanted or self.watchers:
+        if is_wanted or self.watchers or self.listeners.callbacks:
             self._tell(self._event_of(before, after, by), is_wanted=is_wanted)
 
     def _tell(self, event: Change, *, is_wanted: bool) -> None:
         """Tell an event to those who watch; `_emit` tells everybody else."""
+        if self.listeners.callbacks:
+            self.listeners.note(event)
+            is_wanted = True  # so that `_emit` is called, and calls them first
         if is_wanted:
             self._untold.append(event)
         for watcher in self.watchers:
@@ -220,15 +229,20 @@ class Book(Generic[KeyT, ValueT]):
 
     def _emit(self) -> None:
         """Emit what is untold, in order, also if a handler causes more of it."""
-        if not self._untold or self._is_emitting:
+        if self.listeners.is_telling:
             return
+        is_nested = self._is_emitting
         self._is_emitting = True
         try:
-            while self._untold:
+            # First those who have books to keep. So in those, too, all is in order already when a
+            # handler is told, or has changed something.
+            self.listeners.tell()
+            while self._untold and not is_nested:
                 emit(self._untold.popleft())
         finally:
-            self._is_emitting = False
-            self._untold.clear()  # after a KeyboardInterrupt in a handler, say
+            self._is_emitting = is_nested
+            if not is_nested:
+                self._untold.clear()  # after a KeyboardInterrupt in a handler, say
 
     # Whether all is in order
 
@@ -236,8 +250,9 @@ class Book(Generic[KeyT, ValueT]):
         """Yield what is wrong."""
         yield from self.store.check()
         yield from self.owners.check([*self.store.by_serial.values()])
-        if self._untold or self._is_emitting:
-            yield f"there are events that nobody was told: {[*self._untold]!r}"
+        if self._untold or self._is_emitting or self.listeners.untold:
+            untold = [*self.listeners.untold, *self._untold]
+            yield f"there are events that nobody was told: {untold!r}"
 
 
 def _either(before: AnyEntry | None, after: AnyEntry | None) -> AnyEntry:

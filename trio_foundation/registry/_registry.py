@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, cast, final, get_args
@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, final, get_args
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_choice, check_count, check_name
+from .._base import check_choice, check_count, check_name, is_plain_function
 from ..supervision import Child
 from ._book import Book
 from ._entry import Entry
@@ -509,6 +509,43 @@ class Registry(Generic[KeyT, ValueT]):
         """
         check_count("capacity", capacity, least=1)
         return Watcher(self.name, capacity, self._book.watchers)
+
+    @enable_ki_protection
+    def on_change(
+        self, callback: Callable[[Registered | Updated | Unregistered], object]
+    ) -> Callable[[], None]:
+        """Have a function called with every change of an entry, from now on, at once.
+
+        It is for books that are kept beside the registry, and must never be behind. It is called
+        synchronously, in the order of registration, when all of the change is done; with what a
+        transaction has changed at its end, and never with what was undone. Whoever subscribed to
+        events is told after that. What it raises is logged and ignored.
+
+        It may change the registry itself. That is told when all were told of the present change.
+
+        Args:
+            callback: A plain function of the event.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Raises:
+            TypeError: If *callback* is async or not callable.
+
+        Example:
+            >>> registry = Registry[str, int]()
+            >>> remove = registry.on_change(lambda change: print(change.name, change.key))
+            >>> with registry.register("web", 8080):
+            ...     pass
+            foundation.registry.registered web
+            foundation.registry.unregistered web
+        """
+        if not is_plain_function(callback):
+            raise TypeError(
+                f"on_change takes a plain function, which is called at once, but got {callback!r}: "
+                "to do more, let a task receive from Registry.watch()"
+            )
+        return self._book.listeners.add(callback)
 
     # Helpers, in order of use. Attributes are frozen before anything is looked at, for that may run
     # code of users.
