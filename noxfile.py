@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DIST = ROOT / ".nox" / "dist"
 # The tests, and what they look at.
-TESTS = ["tests", "benchmarks", "docs/examples"]
+TESTS = ["tests", "benchmarks", "docs/examples", "docs/explanation/from-phase-1.rst"]
 
 CHECKED = ["trio_foundation", "tests", "benchmarks", "docs", "noxfile.py", "bootstrap.py"]
 
@@ -56,11 +56,17 @@ OLDEST = VERSIONS[0]
 # Cancelled included, to hand it on when all has ended; there ruff's BLE001 demands a reason of
 # each line.
 ENGINES = {
+    "agents/_agent.py": "ASYNC910",
+    "agents/_coordinator.py": "ASYNC910",
+    "agents/_open.py": "ASYNC102",
+    "agents/_post_office.py": "ASYNC910,ASYNC912,ASYNC913",
+    "agents/_presence.py": "ASYNC103",
     "cache/_loads.py": "ASYNC910",
     "messaging/_loop.py": "ASYNC102,ASYNC910",
     "messaging/_machine.py": "ASYNC910",
     "messaging/_store.py": "ASYNC103",
     "messaging/_users_code.py": "ASYNC120",
+    "registry/_listeners.py": "ASYNC103",
     "resilience/_breakers.py": "ASYNC102",
     "resilience/_call.py": "ASYNC103,ASYNC104,ASYNC120,ASYNC910",
     "resilience/_core.py": "ASYNC103,ASYNC104,ASYNC910",
@@ -193,6 +199,7 @@ def guest(session: nox.Session) -> None:
     rooms = [
         "telemetry",
         "supervision",
+        "agents",
         "messaging",
         "registry",
         "resilience",
@@ -200,6 +207,7 @@ def guest(session: nox.Session) -> None:
         "workflows",
         "cache",
         "search",
+        "stories",
         "conformance",
     ]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]

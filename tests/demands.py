@@ -23,7 +23,7 @@ __all__ = ["DEMANDS", "Package", "Public", "complaints_about_homes"]
 TIMES = frozenset(
     {
         "after", "attempt_timeout", "deadline", "delay", "delivery_timeout", "duration",
-        "ended_at", "every", "grace", "handled_for", "initial", "maximum", "negative_ttl", "now",
+        "ended_at", "every", "grace", "handled_for", "initial", "max_age", "maximum", "negative_ttl", "now",
         "opened_at", "per", "probe_timeout", "queued_for", "ran_for", "ready_within",
         "reset_after", "reset_timeout", "retry_after", "running_for", "seconds", "since",
         "slow_after", "stale_for", "started_at", "timeout", "total", "trial_timeout", "ttl",
@@ -34,7 +34,7 @@ TIMES = frozenset(
 # Floats that are no times.
 NUMBERS = frozenset(
     {
-        "a", "attempts", "b", "best", "buffer", "count", "crash_rate", "factor", "failure_rate",
+        "a", "attempts", "b", "best", "buffer", "count", "crash_rate", "drain_rate", "factor", "failure_rate",
         "iterations", "jitter", "limit", "max_breakers", "max_children", "max_restarts",
         "max_tasks", "max_waiting", "parallelism", "rate", "ratio", "score", "share", "step",
         "unit", "value", "window",

@@ -20,6 +20,8 @@ Each room of the library answers one question, and is imported by its name:
     What do we know already? Values that expire, loaded once for all who ask.
 `trio_foundation.search`
     Which setting is best? Random search, in parallel trials.
+`trio_foundation.agents`
+    Who can do what, and who gets the message? Agents by capability, acknowledged delivery.
 `trio_foundation.testing`
     How do I test mine? Faults on demand.
 `trio_foundation.application`

@@ -1,0 +1,157 @@
+"""The block in which messages are delivered to agents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Unpack, final
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from ..resilience import BreakerOptions
+from ._coordinator import Coordinator
+from ._delivery import DeadLetter
+from ._post_office import PostOffice
+from ._registry import AgentRegistry
+from ._terms import BufferOverflow, Terms, check_terms
+
+__all__ = ["open_coordinator"]
+
+
+def open_coordinator(  # noqa: PLR0913  keywords, with defaults
+    agents: AgentRegistry,
+    *,
+    name: str = "coordinator",
+    delivery_timeout: float = 5.0,
+    attempts: int = 1,
+    buffer_capacity: int = 1000,
+    overflow: BufferOverflow = "drop_oldest",
+    max_age: float = math.inf,
+    drain_rate: float = math.inf,
+    drain_concurrency: int = 1,
+    on_dead_letter: Callable[[DeadLetter], object] | None = None,
+    **breaker: Unpack[BreakerOptions],
+) -> AbstractAsyncContextManager[Coordinator]:
+    """Open a block in which messages are delivered to agents.
+
+    A message is delivered when its receiver has handled it. To each receiver there is a circuit
+    breaker: when too many deliveries in a row have failed, it opens, and messages wait in a buffer
+    until it lets one through to try, the oldest. If that is delivered, the others follow in order;
+    if not, it goes back to the head, and the circuit is open again. So nothing is lost in an
+    outage but what the buffer has no room for, and that is counted, told and handed over.
+
+    Args:
+        agents: Who is where.
+        name: What it is called, in events.
+        delivery_timeout: How long a receiver has for one attempt, in seconds, the time that the
+            message waits in its mailbox included.
+        attempts: How many attempts there are at once before the sender is told of a failure.
+        buffer_capacity: How many messages may wait for one receiver, at least 1.
+        overflow: What happens to one more: the oldest goes (``drop_oldest``), the new one fails
+            (``reject``), or its sender waits for room, for *delivery_timeout* (``block``).
+        max_age: How old, in seconds, a message that waits may become. While another one is being
+            delivered to the same receiver, that is not looked at.
+        drain_rate: How many messages that waited a receiver is sent in a second, at most.
+        drain_concurrency: How many messages that waited a receiver is sent at once, at most. With
+            more than 1 they may be handled in another order.
+        on_dead_letter: A plain function that is called with each message that waited and is not
+            delivered. What it raises is logged and ignored.
+        **breaker: The options of the `CircuitBreaker` of each receiver. By default a failure is
+            what it crashes by, or does not handle in time, or has no room for; not what it refuses
+            by a `CallError`. What *counts* is asked about are `CallFailed`, `CallError`,
+            `MailboxFull`, `ServerGone` and `DeliveryTimeout`. What it raises goes to the sender,
+            and for a message that waits it ends the block.
+
+    Returns:
+        The block, for ``async with``; it gives a `Coordinator` to its body.
+
+    Raises:
+        TypeError: If an option is of the wrong kind, or unknown.
+        ValueError: If an option makes no sense.
+
+    Cancellation:
+        Entering it is no checkpoint. What waits when the block ends is not delivered, and is handed
+        to *on_dead_letter*; to wait for it call `Coordinator.drain` before. Deliveries by tasks
+        outside the block come to their end.
+
+    Emits:
+        MessageDelivered, MessageBuffered, MessageDeadLettered, BufferDrained; and those of the
+        breakers.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.messaging import serve
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Shout(Agent):
+        ...     async def receive(self, message, *, sender=None):
+        ...         return message.upper()
+        >>> async def main():
+        ...     agents = AgentRegistry()
+        ...     spec = agents.register_on_start("ann", serve(Shout, capacity=9), capability="shout")
+        ...     async with open_supervisor([spec]):
+        ...         async with open_coordinator(agents, buffer_capacity=100) as coordinator:
+        ...             print((await coordinator.deliver("ann", "hello")).reply)
+        >>> trio.run(main)
+        HELLO
+    """
+    if not isinstance(agents, AgentRegistry):
+        raise TypeError(
+            f"open_coordinator takes an AgentRegistry, the one that the agents are registered in, but "
+            f"got {agents!r}"
+        )
+    terms = Terms(
+        name=name,
+        delivery_timeout=delivery_timeout,
+        attempts=attempts,
+        buffer_capacity=buffer_capacity,
+        overflow=overflow,
+        max_age=max_age,
+        drain_rate=drain_rate,
+        drain_concurrency=drain_concurrency,
+        on_dead_letter=on_dead_letter,
+        breaker=breaker,
+    )
+    return _Block(agents, check_terms(terms))
+
+
+@final
+class _Block(AbstractAsyncContextManager[Coordinator]):
+    def __init__(self, agents: AgentRegistry, terms: Terms) -> None:
+        self._agents = agents
+        self._terms = terms
+        self._office: PostOffice | None = None
+        self._nursery: trio.Nursery | None = None
+        self._manager = trio.open_nursery()
+
+    @enable_ki_protection
+    async def __aenter__(self) -> Coordinator:
+        if self._nursery is not None:
+            raise RuntimeError("the block of a coordinator is entered once: call it again")
+        self._nursery = await self._manager.__aenter__()
+        self._office = PostOffice(self._agents, self._terms, self._nursery)
+        return Coordinator(self._office)
+
+    @enable_ki_protection
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        assert self._nursery is not None
+        assert self._office is not None
+        office = self._office
+        office.stop()
+        # No task in there raises, and what cancels the body does not concern its own errors.
+        self._nursery.cancel_scope.shield = True
+        self._nursery.cancel_scope.cancel(reason=f"coordinator {office.terms.name!r} has ended")
+        try:
+            await self._manager.__aexit__(None, None, None)
+        finally:
+            office.close()
+        if office.failure is not None:
+            raise office.failure
+        return False

@@ -1,0 +1,805 @@
+"""The registry of agents: who can do what, how well, and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, TypeAlias, TypeVar, final, get_args
+
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from .._base import check_count, check_name, is_plain_function
+from ..messaging import Ref, Served
+from ..registry import (
+    Criterion,
+    Entry,
+    Lagged,
+    Registered,
+    Registry,
+    Unregistered,
+    Updated,
+    where,
+)
+from ..supervision import Child, ChildSpec
+from ._agent import Agent
+from ._changes import NOTHING, RegisterAgent, registrations_in
+from ._presence import Presence, running_task
+from ._rules._attributes import (
+    INDEXED,
+    Findings,
+    Health,
+    check_attributes,
+    check_health,
+    check_range,
+)
+from ._rules._load import load_at, with_least_load
+from ._starting import registering
+
+__all__ = ["AgentEntry", "AgentRegistry", "Health"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+AgentEntry: TypeAlias = Entry[str, Ref[Agent]]
+"""An agent, as it was registered at one moment: its id is the key, its `Ref` the value."""
+
+
+def _says_what_is_missing(method: Callable[P, R]) -> Callable[P, R]:
+    """Have a method itself refuse a call without a capability, with all else that is wrong."""
+
+    @wraps(method)
+    @enable_ki_protection
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs.setdefault("capability", None)
+        return method(*args, **kwargs)
+
+    return call
+
+
+@final
+class AgentRegistry:
+    """Who can do what, how well, where, and with how much: agents, found by what they are like.
+
+    Every agent has a *capability*, one or several; a *health*; a *node*; and *resources*. It may
+    have other attributes besides. It is there for as long as somebody answers for it: the block
+    that registers it, or an incarnation of its owner, a child of a supervisor.
+
+    If the owner crashes and is started again, the agent is away in between: it is not found, but
+    it is not gone either, and messages to its `Ref` wait for the next incarnation, which registers
+    anew before it is ready. `register_on_start` does all that.
+
+    All but `wait_for` are plain functions, and no other task can run in between. A registry is for
+    one Trio run at a time, and its methods are for the thread of that run.
+
+    Args:
+        indexes: By which other attributes agents are found without a look at all of them, as paths:
+            ``["resources.memory"]``. Capability, health and node are indexed anyway.
+        name: What the registry is called in errors and events.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If one of them makes no sense.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.messaging import serve
+        >>> from trio_foundation.supervision import open_supervisor
+        >>> class Sorter(Agent):
+        ...     async def receive(self, message, *, sender=None):
+        ...         return sorted(message)
+        >>> async def main():
+        ...     agents = AgentRegistry()
+        ...     specs = [
+        ...         agents.register_on_start(
+        ...             name, serve(Sorter, capacity=9), capability="sort", resources={"load": load}
+        ...         )
+        ...         for name, load in [("ann", 0.5), ("bob", 0.25)]
+        ...     ]
+        ...     async with open_supervisor(specs):
+        ...         best, = agents.least_loaded("sort")
+        ...         print(best.key, await best.value.call(Agent.receive, "cab"))
+        ...     print(len(agents))
+        >>> trio.run(main)
+        bob ['a', 'b', 'c']
+        0
+    """
+
+    __slots__ = ("__weakref__", "_presence", "_registry")
+
+    def __init__(self, *, indexes: Sequence[str] = (), name: str = "agents") -> None:
+        if isinstance(indexes, str):
+            raise TypeError(f"indexes must be a list of paths: write [{indexes!r}]")
+        paths = dict.fromkeys((*INDEXED, *indexes))
+        self._registry = Registry[str, Ref[Agent]](indexes=[*paths], name=name)
+        self._presence = Presence(self._registry)
+
+    def __repr__(self) -> str:
+        return f"<AgentRegistry {self.name!r}, {len(self)} agents>"
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors and events."""
+        return self._registry.name
+
+    # Coming and going
+
+    @_says_what_is_missing
+    def register(  # noqa: PLR0913  all but two are named
+        self,
+        agent_id: str,
+        ref: Ref[Agent],
+        *,
+        capability: str | Collection[str],
+        health: Health = "healthy",
+        node: str = "local",
+        resources: Mapping[str, object] = NOTHING,
+        owner: Child[Any] | None = None,
+        **attributes: object,
+    ) -> AbstractContextManager[AgentEntry]:
+        """Register an agent, until the block ends; or until its owner does, if that is earlier.
+
+        It is there at once. Without ``with`` it stays until `unregister`, or until the running
+        incarnation of the owner ends. A block ends an agent for good: whoever is to come back
+        after a crash registers without ``with``, before it is ready. Better still is
+        `register_on_start`.
+
+        Args:
+            agent_id: What the agent is called.
+            ref: How it is reached.
+            capability: What it can do: one string, or a collection of strings.
+            health: How it is: ``healthy``, ``degraded`` or ``unhealthy``.
+            node: Where it is.
+            resources: What it has, by name; mostly numbers.
+            owner: The child with whose incarnation it ends, if there is one.
+            **attributes: What else it is found by. Mappings, lists, tuples and sets are copied.
+
+        Returns:
+            The block, for ``with``; it gives the entry.
+
+        Raises:
+            NameTaken: If the id is registered.
+            OwnerNotRunning: If no incarnation of *owner* is running.
+            TypeError: If something is missing, or of the wrong kind. All that is wrong is named.
+            ValueError: If something makes no sense.
+
+        Emits:
+            AgentUp: At once.
+            AgentDown: When it is not registered any more.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability={"sort", "count"}, node="a"):
+            ...     [entry.key for entry in agents.find_capable("sort")]
+            ['ann']
+            >>> agents.register("ann", ref, health="ok")
+            Traceback (most recent call last):
+            TypeError: agent 'ann': capability is required: write capability='python', or \
+capability={'python', 'text'} for several; health must be 'healthy', 'degraded' or 'unhealthy', \
+not 'ok'
+        """
+        registration = RegisterAgent(
+            agent_id,
+            ref,
+            capability=capability,
+            health=health,
+            node=node,
+            resources=resources,
+            owner=owner,
+            attributes=attributes,
+        )
+        return self._enter(registration)
+
+    @_says_what_is_missing
+    def register_on_start(
+        self,
+        agent_id: str,
+        served: Served[Agent],
+        *,
+        capability: str | Collection[str],
+        health: Health = "healthy",
+        node: str = "local",
+        resources: Mapping[str, object] = NOTHING,
+        **attributes: object,
+    ) -> ChildSpec:
+        """Have a server registered by each of its incarnations, and hand over its spec.
+
+        Each incarnation is registered when it is ready: its ``setup`` has returned, and whoever
+        waits for it finds it. It is gone when the incarnation ends. After a crash the next one
+        registers again, with the attributes that are given here; in between it is away.
+
+        If the id is taken, the incarnation crashes with `NameTaken`.
+
+        Args:
+            agent_id: What the agent is called.
+            served: What `serve` returned.
+            capability: What it can do: one string, or a collection of strings.
+            health: How it is at first.
+            node: Where it is.
+            resources: What it has at first, by name; mostly numbers.
+            **attributes: What else it is found by at first.
+
+        Returns:
+            The child, to be handed to a supervisor; the same, but for the registration.
+
+        Raises:
+            TypeError: If something is missing, or of the wrong kind. All that is wrong is named.
+            ValueError: If something makes no sense.
+
+        Emits:
+            AgentUp: When an incarnation is ready.
+            AgentDown: When it has ended.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.messaging import serve
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> class Echo(Agent):
+            ...     async def receive(self, message, *, sender=None):
+            ...         return message
+            >>> async def main():
+            ...     agents = AgentRegistry()
+            ...     spec = agents.register_on_start(
+            ...         "ann", serve(Echo, capacity=9), capability="echo"
+            ...     )
+            ...     async with open_supervisor([spec]):
+            ...         print(agents.lookup("ann").owner.name)
+            >>> trio.run(main)
+            Echo
+        """
+        if not isinstance(served, Served):
+            raise TypeError(
+                f"register_on_start takes what serve returns, not {served!r}: write "
+                f"register_on_start({agent_id!r}, serve(...), capability=...)"
+            )
+        registration = RegisterAgent(
+            agent_id,
+            served.ref,
+            capability=capability,
+            health=health,
+            node=node,
+            resources=resources,
+            attributes=attributes,
+        )
+        return registering(served.spec, registration, self._enter)
+
+    @enable_ki_protection
+    def batch_register(
+        self,
+        agents: Iterable[
+            RegisterAgent | Mapping[str, Any] | tuple[str, Ref[Agent], Mapping[str, Any]]
+        ],
+    ) -> list[AgentEntry]:
+        """Register several agents, all of them or none.
+
+        They stay until `unregister`, or until the incarnations of their owners end.
+
+        Args:
+            agents: The agents, each as a `RegisterAgent`, as ``(agent_id, ref, attributes)``, or
+                as a mapping of what `register` takes. Within the attributes ``owner`` is the owner.
+
+        Returns:
+            Their entries, in the same order.
+
+        Raises:
+            NameTaken: If one of the ids is registered, or given twice.
+            OwnerNotRunning: If no incarnation of an owner is running.
+            TypeError: If an agent is not written in one of these ways, or something of it is
+                missing or of the wrong kind. Nothing is registered then.
+            ValueError: If something of an agent makes no sense.
+
+        Emits:
+            AgentUp: For each, when all are registered.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> entries = agents.batch_register(
+            ...     [
+            ...         ("ann", ref, {"capability": "sort"}),
+            ...         {"agent_id": "bob", "ref": ref, "capability": ["sort", "count"]},
+            ...     ]
+            ... )
+            >>> agents.count_by_capability()
+            {'sort': 2, 'count': 1}
+        """
+        registrations = registrations_in(agents)
+        with self._presence.transaction():
+            for registration in registrations:
+                self._enter(registration)
+            return [self._registry.lookup(one.agent_id) for one in registrations]
+
+    @enable_ki_protection
+    def unregister(self, agent_id: str) -> None:
+        """Remove an agent, and do not expect it back if it is away; if it is neither, do nothing.
+
+        Args:
+            agent_id: What the agent is called.
+
+        Raises:
+            RuntimeError: In a transaction in which other tasks could run.
+
+        Emits:
+            AgentDown: If it was there, or away.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> block = agents.register("ann", ref, capability="sort")
+            >>> agents.unregister("ann")
+            >>> "ann" in agents
+            False
+        """
+        self._registry.unregister(agent_id)
+        self._presence.forget(agent_id)
+
+    @enable_ki_protection
+    def update(self, agent_id: str, /, **attributes: object) -> AgentEntry:
+        """Change some attributes of an agent; the others stay.
+
+        Args:
+            agent_id: What the agent is called.
+            **attributes: The attributes that change. Those that every agent has cannot go.
+
+        Returns:
+            The entry as it is now.
+
+        Raises:
+            NotRegistered: If it is not there.
+            TypeError: If an attribute is of the wrong kind.
+            ValueError: If one makes no sense.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability="sort"):
+            ...     agents.update("ann", resources={"load": 0.5}).attributes["resources"]
+            {'load': 0.5}
+        """
+        return self._registry.update(agent_id, **_checked(agent_id, attributes, is_whole=False))
+
+    @enable_ki_protection
+    def replace(self, agent_id: str, /, **attributes: object) -> AgentEntry:
+        """Give an agent other attributes, instead of all that it has.
+
+        Args:
+            agent_id: What the agent is called.
+            **attributes: All attributes that it has from now on, with those that every agent has.
+
+        Returns:
+            The entry as it is now.
+
+        Raises:
+            NotRegistered: If it is not there.
+            TypeError: If something is missing, or of the wrong kind.
+            ValueError: If something makes no sense.
+        """
+        return self._registry.replace(agent_id, **_checked(agent_id, attributes, is_whole=True))
+
+    def set_health(self, agent_id: str, health: Health) -> AgentEntry:
+        """Note how an agent is.
+
+        Args:
+            agent_id: What the agent is called.
+            health: How it is: ``healthy``, ``degraded`` or ``unhealthy``.
+
+        Returns:
+            The entry as it is now.
+
+        Raises:
+            NotRegistered: If it is not there.
+            TypeError: If *health* is no string.
+            ValueError: If it is another one.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability="sort"):
+            ...     entry = agents.set_health("ann", "degraded")
+            ...     agents.health_summary()
+            {'healthy': 0, 'degraded': 1, 'unhealthy': 0}
+        """
+        return self.update(agent_id, health=health)
+
+    # Looking
+
+    def lookup(self, agent_id: str) -> AgentEntry:
+        """Return the entry of an agent.
+
+        Args:
+            agent_id: What the agent is called.
+
+        Raises:
+            NotRegistered: If it is not there.
+        """
+        return self._registry.lookup(agent_id)
+
+    def get(self, agent_id: str) -> AgentEntry | None:
+        """Return the entry of an agent; None if it is not there.
+
+        Args:
+            agent_id: What the agent is called.
+        """
+        return self._registry.get(agent_id)
+
+    def find_capable(
+        self, capability: str, *, health: Health | None = "healthy"
+    ) -> list[AgentEntry]:
+        """Return the agents that can do something, in order of registration.
+
+        Args:
+            capability: What they can do, perhaps among other things.
+            health: How they are; None for whatever health.
+
+        Raises:
+            TypeError: If an argument is no string.
+            ValueError: If one makes no sense.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability={"sort"}, health="degraded"):
+            ...     len(agents.find_capable("sort")), len(agents.find_capable("sort", health=None))
+            (0, 1)
+        """
+        check_name("capability", capability)
+        if health is None:
+            return self._registry.find(capability=capability)
+        return self._registry.find(capability=capability, health=check_health(health))
+
+    def find(self, *, all_of: Iterable[str | Criterion] = (), **equal: object) -> list[AgentEntry]:
+        """Return the agents that are like that, in order of registration.
+
+        Whatever their health; ask for that as for any attribute.
+
+        Args:
+            all_of: What all of it has to be so: capabilities, and criteria that are made by
+                `where`.
+            **equal: What the attributes are equal to. One within others is written as
+                ``**{"resources.memory": 0.5}``.
+
+        Raises:
+            TypeError: If there is something else in *all_of*.
+            ValueError: If a path is none.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> from trio_foundation.registry import where
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability=["sort", "count"], node="a"):
+            ...     found = agents.find(all_of=["sort", "count", where("node").is_in("a", "b")])
+            ...     [entry.key for entry in found]
+            ['ann']
+        """
+        if isinstance(all_of, (str, Criterion)):
+            raise TypeError(f"all_of takes several: write all_of=[{all_of!r}]")
+        criteria = [where(path) == value for path, value in equal.items()]
+        for one in all_of:
+            if isinstance(one, str):
+                criteria.append(where("capability") == check_name("each of all_of", one))
+            else:
+                criteria.append(one)
+        return self.query(*criteria)
+
+    def query(self, *criteria: Criterion) -> list[AgentEntry]:
+        """Return the agents that match all criteria, in order of registration.
+
+        Args:
+            *criteria: What they have to be like, made by `where`.
+
+        Raises:
+            TypeError: If one of them is no criterion.
+        """
+        return self._registry.query(*criteria)
+
+    def least_loaded(
+        self,
+        capability: str,
+        n: int = 1,
+        *,
+        by: str = "resources.load",
+        health: Health | None = "healthy",
+    ) -> list[AgentEntry]:
+        """Return the agents with the least load among those that can do something, least first.
+
+        The load is what the agents say of themselves. Those that say nothing, or no number, come
+        last. Of several alike, the one comes first for which fewer messages wait in its mailbox,
+        and then the one that was registered first.
+
+        Args:
+            capability: What they can do.
+            n: How many are wanted at most.
+            by: Which attribute is the load, as a path.
+            health: How they are; None for whatever health.
+
+        Raises:
+            TypeError: If an argument is of the wrong kind.
+            ValueError: If one makes no sense.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> for name, load in [("ann", 0.5), ("bob", 0.25), ("joe", None)]:
+            ...     block = agents.register(name, ref, capability="sort", cost=load)
+            >>> [entry.key for entry in agents.least_loaded("sort", 3, by="cost")]
+            ['bob', 'ann', 'joe']
+        """
+        check_count("n", n)
+        path = where(by).path
+        return with_least_load(
+            self.find_capable(capability, health=health),
+            n,
+            lambda entry: load_at(entry.attributes, path),
+            _waiting_for,
+        )
+
+    def with_resources(self, **ranges: tuple[float | None, float | None]) -> list[AgentEntry]:
+        """Return the agents that have so much of some resources, in order of registration.
+
+        Args:
+            **ranges: For each resource the least and the most, both included; None for no limit.
+                An agent that does not have the resource does not match.
+
+        Raises:
+            TypeError: If a range is no pair of numbers.
+            ValueError: If nothing could be within.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability="sort", resources={"memory": 0.75}):
+            ...     len(agents.with_resources(memory=(0.5, None)))
+            1
+        """
+        criteria: list[Criterion] = []
+        for name, limits in ranges.items():
+            least, most = check_range(name, limits)
+            resource = where(f"resources.{name}")
+            criteria.append(resource != None)  # noqa: E711  it makes a criterion
+            if least is not None:
+                criteria.append(resource >= least)
+            if most is not None:
+                criteria.append(resource <= most)
+        return self._registry.query(*criteria)
+
+    def health_summary(self) -> dict[Health, int]:
+        """Return how many agents are how.
+
+        Returns:
+            The number for each health, those of 0 included.
+        """
+        counts = Counter(entry.attributes["health"] for entry in self._registry.query())
+        return {health: counts[health] for health in get_args(Health)}
+
+    def count_by_capability(self) -> dict[str, int]:
+        """Return how many agents can do what, whatever their health.
+
+        One with several capabilities counts for each.
+        """
+        counts: Counter[str] = Counter()
+        for entry in self._registry.query():
+            capability: str | frozenset[str] = entry.attributes["capability"]
+            counts.update([capability] if isinstance(capability, str) else sorted(capability))
+        return dict(counts)
+
+    def ref_of(self, agent_id: str) -> Ref[Agent] | None:
+        """Return how an agent is reached, also if it is away; None if it is gone.
+
+        An agent is away when the incarnation of its owner has ended and the owner is being started
+        again. Messages to the `Ref` wait meanwhile. That ends when it is registered again; when
+        its owner is ready without having registered it, or is not started after all; and with
+        `unregister`.
+
+        Args:
+            agent_id: What the agent is called.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability="sort"):
+            ...     agents.ref_of("ann") == ref
+            True
+            >>> print(agents.ref_of("ann"))
+            None
+        """
+        return self._presence.ref_of(agent_id)
+
+    def __len__(self) -> int:
+        return len(self._registry)
+
+    def __contains__(self, agent_id: object) -> bool:
+        return agent_id in self._registry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registry)
+
+    # Changing much at once
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make all changes in the block, or none: if an error comes out of it, all are undone.
+
+        It is that of `Registry.transaction`: there is no awaiting in it, and who watches or waits
+        is told at its end.
+
+        Returns:
+            The block, for ``with``.
+
+        Raises:
+            RuntimeError: If other tasks could run within.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> with agents.register("ann", ref, capability="sort"):
+            ...     try:
+            ...         with agents.transaction():
+            ...             agents.unregister("ann")
+            ...             entry = agents.set_health("bob", "degraded")
+            ...     except KeyError:
+            ...         print("ann" in agents)
+            True
+        """
+        return self._presence.transaction()
+
+    # Waiting and watching
+
+    async def wait_for(self, agent_id: str) -> AgentEntry:
+        """Wait until an agent is registered.
+
+        Args:
+            agent_id: What the agent is called.
+
+        Returns:
+            Its entry. It is there when this returns.
+
+        Cancellation:
+            Leaves nothing behind.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.messaging import serve
+            >>> from trio_foundation.supervision import open_supervisor
+            >>> async def main():
+            ...     agents = AgentRegistry()
+            ...     spec = agents.register_on_start(
+            ...         "ann", serve(Agent, capacity=9), capability="sort"
+            ...     )
+            ...     async with open_supervisor([spec]):
+            ...         print((await agents.wait_for("ann")).attributes["capability"])
+            >>> trio.run(main)
+            sort
+        """
+        return await self._registry.wait_for(agent_id)
+
+    def watch(
+        self, capacity: int = 256
+    ) -> AbstractContextManager[
+        trio.MemoryReceiveChannel[Registered | Updated | Unregistered | Lagged]
+    ]:
+        """Receive what happens to entries, from now on, until the block ends.
+
+        Args:
+            capacity: How many events may wait to be received, at least 1; see `Registry.watch`.
+
+        Returns:
+            The block, for ``with``; it gives the channel.
+
+        Raises:
+            TypeError: If *capacity* is no whole number.
+            ValueError: If it is below 1.
+
+        Emits:
+            Lagged: When events are lost.
+        """
+        return self._registry.watch(capacity)
+
+    def on_change(
+        self, callback: Callable[[Registered | Updated | Unregistered], object]
+    ) -> Callable[[], None]:
+        """Have a function called with every change of an entry, from now on, at once.
+
+        It is called as `Registry.on_change` calls it; `ref_of` knows of the change by then.
+
+        Args:
+            callback: A plain function of the event.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Raises:
+            TypeError: If *callback* is async or not callable.
+        """
+        return self._registry.on_change(callback)
+
+    @enable_ki_protection
+    def on_gone(self, callback: Callable[[str], object]) -> Callable[[], None]:
+        """Have a function called with the id of each agent that is gone, from now on, at once.
+
+        It is gone when it is neither registered nor away any more: see `ref_of`. It may come back
+        all the same, if somebody starts and registers it. What the function raises is logged and
+        ignored.
+
+        Args:
+            callback: A plain function of the id.
+
+        Returns:
+            A function that removes the callback, and may be called again.
+
+        Raises:
+            TypeError: If *callback* is async or not callable.
+
+        Example:
+            >>> from trio_foundation.messaging import serve
+            >>> agents, ref = AgentRegistry(), serve(Agent, capacity=9).ref
+            >>> remove = agents.on_gone(print)
+            >>> with agents.register("ann", ref, capability="sort"):
+            ...     pass
+            ann
+        """
+        if not is_plain_function(callback):
+            raise TypeError(
+                f"on_gone takes a plain function, which is called at once, but got {callback!r}"
+            )
+        return self._presence.on_gone(callback)
+
+    # Helpers, in order of use
+
+    @enable_ki_protection
+    def _enter(self, registration: RegisterAgent) -> AbstractContextManager[AgentEntry]:
+        agent_id, ref, owner = registration.agent_id, registration.ref, registration.owner
+        attributes = registration.all_attributes
+        if owner is None:
+            return self._registry.register(agent_id, ref, **attributes)
+        entry = self._registry.bind(agent_id, ref, owner, **attributes)
+        return _Block(self._registry, self._presence, entry)
+
+    def _check(self) -> None:
+        """Assert that all is in order besides what is registered, for tests."""
+        self._presence.check()
+
+
+def _checked(agent_id: str, attributes: Mapping[str, object], *, is_whole: bool) -> dict[str, Any]:
+    findings = Findings()
+    checked = check_attributes(findings, attributes, is_whole=is_whole)
+    findings.report(f"agent {agent_id!r}")
+    return checked
+
+
+def _waiting_for(entry: AgentEntry) -> int:
+    return 0 if running_task() is None else entry.value.statistics().used
+
+
+@final
+class _Block:
+    """For as long as it is open, an agent is registered, unless its owner ends before."""
+
+    __slots__ = ("_entry", "_presence", "_registry", "_was_entered")
+
+    def __init__(
+        self, registry: Registry[str, Ref[Agent]], presence: Presence, entry: AgentEntry
+    ) -> None:
+        self._registry = registry
+        self._presence = presence
+        self._entry = entry
+        self._was_entered = False
+
+    @enable_ki_protection
+    def __enter__(self) -> AgentEntry:
+        if self._was_entered:
+            raise RuntimeError("this block was entered before: call register again")
+        self._was_entered = True
+        return self._entry
+
+    @enable_ki_protection
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._registry.unregister(self._entry)
+        self._presence.forget(self._entry.key, self._entry.serial)
