@@ -1,35 +1,59 @@
-"""What is shown: on a terminal the tree as it lives, elsewhere a line a second."""
+"""What is shown: on a terminal the system as it lives, elsewhere a line a second."""
 
 # ruff: noqa: PLC0415  rich is optional
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import trio
 
-from ..supervision import Supervisor, SupervisorSnapshot
-from ._work import Work
+from ..agents import ReceiverStatistics
+from ..supervision import SupervisorSnapshot
+from ._run import Demo
+from ._summary import summary
+from ._system import System
 
 __all__ = ["follow", "report", "say", "summarize"]
 
-COLOURS = {"running": "green", "backing_off": "bold red"}  # the other states pass quickly
+COLOURS: dict[str, str] = {
+    "running": "green",
+    "closed": "green",
+    "backing off": "bold red",
+    "half open": "bold red",
+    "open": "bold red",
+}  # the other states pass quickly
 
 
-async def report(work: Work, tree: Supervisor) -> None:
+async def report(demo: Demo) -> None:
     """Show how the work goes on; the reporter runs this."""
+    system, total = demo.system, len(demo.files)
+    assert system is not None
     if can_draw():
-        await draw(work, tree)  # until the tree stops
+        await draw(system, total)  # until the tree stops
     while True:
         await trio.sleep(1)
-        done, restarts = len(work.acknowledged), work.restarts.total()
-        say(f"{done:7,} of {len(work.files):,} files counted, {restarts:3} crashes healed")
+        say(in_a_line(system, total))
 
 
-async def draw(work: Work, tree: Supervisor) -> None:
+def in_a_line(system: System, total: int) -> str:
+    """Return how far it is, and which circuits are not closed."""
+    figures = system.coordinator.statistics()
+    circuits = {name: one.state for name, one in figures.receivers.items() if one.state != "closed"}
+    told = [
+        f"{system.files_stored():7,} of {total:,} files counted",
+        f"{system.restarts.total():3} crashes healed",
+        f"{figures.buffered:3} messages buffered",
+        *(f"circuit to {name} {state.replace('_', ' ')}" for name, state in circuits.items()),
+    ]
+    return ", ".join(told)
+
+
+async def draw(system: System, total: int) -> None:
     """Draw ten pictures a second."""
     from rich.console import Group
     from rich.live import Live
@@ -37,17 +61,19 @@ async def draw(work: Work, tree: Supervisor) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    one_line = partial(Text, no_wrap=True, overflow="ellipsis")
     bar = Progress(BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
-    task = bar.add_task("", total=len(work.files))
+    task = bar.add_task("", total=total)
 
     def picture() -> Group:
-        bar.update(task, completed=len(work.acknowledged))
-        heads = ("", "state", "restarts", "file")
-        table = Table(*(Column(head, min_width=14, no_wrap=True) for head in heads), box=None)
-        for name, state, restarts, file in rows(tree.snapshot()):
-            colour = COLOURS.get(state, "yellow")
-            table.add_row(name, Text(state.replace("_", " "), colour), restarts, Text(file, "dim"))
-        return Group(bar, table, Text(work.last_crash, "red", no_wrap=True, overflow="ellipsis"))
+        bar.update(task, completed=system.files_stored())
+        heads = ("", "state", "restarts", "circuit", "waiting")
+        columns = [Column(head, min_width=9, no_wrap=True) for head in heads]
+        table = Table(*columns, "doing", box=None)  # the last column gives way to the others
+        receivers = system.coordinator.statistics().receivers
+        for cells in rows(system.tree.snapshot(), receivers):
+            table.add_row(*(one_line(cell, COLOURS.get(cell, "")) for cell in cells))
+        return Group(bar, table, one_line(system.last_crash, "red"))
 
     with Live(auto_refresh=False, get_renderable=picture) as live:
         try:
@@ -58,15 +84,23 @@ async def draw(work: Work, tree: Supervisor) -> None:
             live.refresh()
 
 
-def rows(tree: SupervisorSnapshot, state: str = "running", indent: str = "") -> Iterator[list[str]]:
-    """Yield the name, state, restarts and status of a supervisor and of all below it."""
-    yield [indent + tree.name, state, f"{tree.restarts} of at most {tree.max_restarts}", ""]
+def rows(
+    tree: SupervisorSnapshot,
+    receivers: Mapping[str, ReceiverStatistics],
+    state: str = "running",
+    indent: str = "",
+) -> Iterator[list[str]]:
+    """Yield what there is to show of a supervisor and of all below it."""
+    yield [indent + tree.name, state, f"{tree.restarts} of {tree.max_restarts}"]
     for one in tree.children:
+        state = one.state.replace("_", " ")
         if one.supervisor is not None:
-            yield from rows(one.supervisor, one.state, indent + "  ")
-        else:
-            restarts = str(one.incarnation - 1 or "")
-            yield [f"{indent}  {one.name}", one.state, restarts, str(one.status or "")]
+            yield from rows(one.supervisor, receivers, state, indent + "  ")
+            continue
+        lane = receivers.get(one.name)
+        circuit = [lane.state.replace("_", " "), str(lane.buffered or "")] if lane else ["", ""]
+        restarts, doing = str(one.incarnation - 1 or ""), str(one.status or "")
+        yield [f"{indent}  {one.name}", state, restarts, *circuit, doing]
 
 
 def follow(files: Sequence[Path]) -> Iterable[Path]:
@@ -79,18 +113,9 @@ def follow(files: Sequence[Path]) -> Iterable[Path]:
     return files
 
 
-def summarize(work: Work, verdict: str) -> None:
+def summarize(demo: Demo, verdict: str) -> None:
     """Show the table at the end."""
-    names, skipped, restarts = work.identifiers, work.skipped, work.restarts
-    counted, top = len(work.counted), sorted(names, key=lambda name: (-names[name], name))
-    table = {
-        "files": [f"{counted - len(skipped):,} counted, {len(skipped):,} skipped"],
-        "skipped": [f"{path}: {fault}" for path, fault in sorted(skipped.items())],
-        "identifiers": [f"{names.total():,} counted, {len(names):,} different"],
-        "top ten": [f"{names[name]:9,} {name}" for name in top[:10]],
-        "restarts": [f"{restarts[name]:9,} {name}" for name in sorted(restarts)],
-        "comparison": [verdict],
-    }
+    table = summary(demo, verdict)
     if can_draw():
         from rich.console import Console
         from rich.table import Table

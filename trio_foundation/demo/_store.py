@@ -1,0 +1,54 @@
+"""Where an agent writes down what it has found."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import attrs
+import trio
+
+from ._counting import Found
+from ._faults import StoreDown
+
+__all__ = ["Store"]
+
+WRITING = 0.02  # seconds that it takes, however much is written
+
+
+@attrs.define(eq=False)
+class Store:
+    """What one agent has found. It outlives the agent's crashes, as a database would."""
+
+    name: str
+    batches: dict[str, Sequence[Found]] = attrs.field(factory=dict[str, Sequence[Found]])
+    """What was found, by the key of the batch."""
+
+    came_again: int = 0
+    """How many batches were there already."""
+
+    is_down: bool = False
+
+    async def save(self, key: str, found: Sequence[Found]) -> None:
+        """Write down what is in a batch of files, unless that is written down already.
+
+        The key is written together with what was found, so that no crash can come between them:
+        a batch that is sent again counts once.
+
+        Raises:
+            StoreDown: If it is out of order.
+        """
+        await trio.sleep(WRITING)
+        if self.is_down:
+            raise StoreDown(f"the store of {self.name} is down")
+        self.came_again += key in self.batches
+        self.batches.setdefault(key, found)
+
+    @contextmanager
+    def outage(self) -> Generator[None]:
+        """Be out of order for as long as the block lasts."""
+        self.is_down = True
+        try:
+            yield
+        finally:
+            self.is_down = False
