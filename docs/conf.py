@@ -68,11 +68,12 @@ autodoc_default_options = {
     # What a class has from a private base class is its own, as users see it. Below these
     # names it is not.
     "inherited-members": ", ".join(
-        ["object", "BaseException", "Exception", "dict", "Generic", "Mapping", *HOMES]
+        ["object", "BaseException", "Exception", "dict", "Generic", "Mapping", "Sequence", *HOMES]
     ),
 }
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Cancellation", ("Emits", "params_style")]
@@ -101,6 +102,7 @@ intersphinx_mapping = {
     "python": ("https://docs.python.org/3", compiled_inventory("python")),
     "attrs": ("https://www.attrs.org/en/stable", compiled_inventory("attrs")),
     "trio": ("https://trio.readthedocs.io/en/stable", compiled_inventory("trio")),
+    "hypothesis": ("https://hypothesis.readthedocs.io/en/latest", compiled_inventory("hypothesis")),
 }
 
 

@@ -34,8 +34,9 @@ TIMES = frozenset(
 # Floats that are no times.
 NUMBERS = frozenset(
     {
-        "a", "attempts", "b", "best", "buffer", "count", "crash_rate", "drain_rate", "factor", "failure_rate",
-        "iterations", "jitter", "limit", "max_breakers", "max_children", "max_restarts",
+        "a", "attempts", "b", "best", "buffer", "count", "crash_rate", "drain_rate", "factor",
+        "failure_rate", "growth", "iterations", "jitter", "limit", "max_breakers", "max_children",
+        "max_restarts",
         "max_tasks", "max_waiting", "parallelism", "rate", "ratio", "score", "share", "step",
         "unit", "value", "window",
     }

@@ -52,6 +52,9 @@ class Bell:
     """Sends one SIGINT, at the n-th instruction before which Python looks for signals."""
 
     def __init__(self, due: int) -> None:
+        # Python 3.12 traces instructions only if some frame has asked for it before `settrace`;
+        # without, the bell would never ring there, and no test would tell.
+        sys._getframe().f_trace_opcodes = True
         self.due = due
         self.rung_at: str | None = None
         self.looked: dict[FrameType, bool] = {}

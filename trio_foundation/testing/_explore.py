@@ -1,0 +1,162 @@
+"""One scenario, under many orders of events.
+
+Trio runs the tasks that are ready in an order of its own choice, and a program that is right
+in one of them may be wrong in the next. A test runs once, in one order. This runs it in
+hundreds, on virtual time, with faults if wanted, and tells how to have the one that fails again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import trio
+from trio.abc import Clock, Instrument
+from trio.testing import MockClock
+
+from .._base import check_async_fn, check_count, check_seconds, name_of, seconds_in_words
+from ._faults import Faults
+from ._schedule import seeded
+
+__all__ = ["explore"]
+
+_MOST_ROUNDS = 100_000
+
+
+def explore(
+    scenario: Callable[[], Awaitable[object]],
+    seeds: Iterable[int] = range(300),
+    *,
+    faults: Faults | None = None,
+    clock: Callable[[], Clock] | None = None,
+    timeout: float = 3600.0,
+) -> None:
+    """Run an async scenario in many orders of its tasks, and under many faults.
+
+    Each seed stands for one order of the tasks, for the numbers that come from `random`, and for
+    one throw of the dice of `Faults.at_random`. So each run can be had again; the error of one
+    that fails says how. It is a plain function that starts runs of its own: call it from a
+    plain test.
+
+    What depends on the order of a set of strings differs from process to process, unless
+    ``PYTHONHASHSEED`` is set; and what threads and real sockets do cannot be had again.
+
+    Args:
+        scenario: An async function without arguments. It fails by raising anything.
+        seeds: Which runs to make.
+        faults: What to throw at the children of all its supervisors; each run has its own copy,
+            by `Faults.again`.
+        clock: What makes the clock of each run. By default it is virtual, and jumps when all
+            tasks wait.
+        timeout: After how many seconds, by that clock, a run that is still not over has failed.
+
+    Raises:
+        TypeError: If *scenario* is no async function.
+        ValueError: If there is no seed to try.
+        RuntimeError: If it is called within a Trio run, or if this version of Trio cannot be
+            seeded.
+        BaseException: Whatever the scenario raises, the same object, with a note that tells
+            the seed and the faults. Of a run that is not over in time, or whose tasks keep
+            one another so busy that virtual time stands still, a `trio.TooSlowError`.
+
+    Example:
+        >>> import trio
+        >>> async def scenario():
+        ...     order = []
+        ...     async def note(number):
+        ...         order.append(number)
+        ...     async with trio.open_nursery() as nursery:
+        ...         nursery.start_soon(note, 1)
+        ...         nursery.start_soon(note, 2)
+        ...     assert order == [1, 2], order
+        >>> try:
+        ...     explore(scenario)
+        ... except AssertionError as error:
+        ...     print(error)
+        ...     print(error.__notes__[0].partition("; ")[2].partition("[")[0])
+        [2, 1]
+        to have it again: explore(scenario, seeds=
+    """
+    check_async_fn("explore", scenario)
+    check_seconds("timeout", timeout, above_zero=True)
+    if faults is not None and not isinstance(faults, Faults):
+        raise TypeError(f"faults must be Faults or None, not {faults!r}")
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "explore starts runs of its own, so it cannot be called within one: call it from a "
+            "plain function, def test_...(), not from async def test_...()"
+        )
+    is_tried = False
+    for seed in seeds:
+        is_tried = True
+        check_count("seed", seed)
+        _try(partial(_run, scenario, timeout), seed, faults, clock or _virtual_clock)
+    if not is_tried:
+        raise ValueError("seeds must not be empty: write seeds=range(300)")
+
+
+def _try(
+    run: partial[Coroutine[Any, Any, None]],
+    seed: int,
+    template: Faults | None,
+    clock: Callable[[], Clock],
+) -> None:
+    faults = None if template is None else template.again(seed)
+    with seeded(seed):
+        try:
+            trio.run(run, faults, clock=clock())
+        except BaseException as error:
+            error.add_note(_how_to_have_it_again(name_of(run.args[0]), seed, faults))
+            raise
+
+
+def _virtual_clock() -> Clock:
+    return MockClock(autojump_threshold=0)
+
+
+async def _run(
+    scenario: Callable[[], Awaitable[object]], limit: float, faults: Faults | None
+) -> None:
+    watch = _Watch()
+    trio.lowlevel.add_instrument(watch)
+    with (
+        trio.CancelScope(relative_deadline=limit) as watch.scope,
+        nullcontext() if faults is None else faults.active(),
+    ):
+        await scenario()
+    if watch.scope.cancelled_caught:
+        raise trio.TooSlowError(watch.why or f"it was not over after {seconds_in_words(limit)}")
+
+
+class _Watch(Instrument):
+    """Ends a run in which tasks keep one another busy, while virtual time stands still."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.why = ""
+        self._now: float = -1.0
+        self._rounds = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        clock = trio.lowlevel.current_clock()
+        now: float = clock.current_time()
+        if now != self._now or not isinstance(clock, MockClock):
+            self._now, self._rounds = now, 0
+            return
+        self._rounds += 1
+        if self._rounds == _MOST_ROUNDS:
+            self.why = (
+                f"its tasks kept one another busy for {_MOST_ROUNDS} rounds of the scheduler, and "
+                f"so virtual time stood still at {now:g} s: let one of them sleep"
+            )
+            self.scope.cancel(reason=f"explore: {self.why}")
+
+
+def _how_to_have_it_again(name: str, seed: int, faults: Faults | None) -> str:
+    line = f"explore({name}, seeds=[{seed}]{'' if faults is None else ', faults=...'})"
+    told = f"this is seed {seed} of scenario {name!r}; to have it again: {line}"
+    if faults is None:
+        return told
+    return f"{told}\nthe faults that had happened: {list(faults.fired)}"

@@ -1,0 +1,162 @@
+"""A fault, written down as data.
+
+A fault that is data can be printed by a test that fails, pasted into the next one, and made
+smaller by Hypothesis. So nothing in here does anything.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, final, get_args
+
+import attrs
+
+from ..._base import FoundationError, check_choice, check_count, check_name, check_seconds
+
+__all__ = ["Fault", "FaultKind", "InjectedCrash", "error_of", "is_meant"]
+
+FaultKind: TypeAlias = Literal["crash", "hang", "delay", "cancel", "interrupt", "starve"]
+"""What a fault does to a child.
+
+``crash``: what the child waits for raises an error. ``hang``: what it waits for happens, and the
+child does not go on until it is cancelled. ``delay``: it goes on some seconds later. ``cancel``:
+all of the child is cancelled, as by a scope of its own, so that it ends. ``interrupt``: what it
+waits for raises `KeyboardInterrupt`. ``starve``: some seconds pass in which no task at all runs,
+as in a busy loop.
+
+Example:
+    >>> kind: FaultKind = "crash"
+"""
+
+_LASTING = ("delay", "starve")
+
+
+@final
+class InjectedCrash(FoundationError):
+    """The error that a crash raises, if the fault names no other.
+
+    Example:
+        >>> print(InjectedCrash("app/web", 3))
+        a fault was injected into child 'app/web', at its checkpoint 3
+    """
+
+    child: str
+    """The path of the child."""
+
+    checkpoint: int
+    """At which of its checkpoints."""
+
+    def __init__(self, child: str, checkpoint: int) -> None:
+        super().__init__(child, checkpoint)
+        self.child = child
+        self.checkpoint = checkpoint
+
+    def __str__(self) -> str:
+        return (
+            f"a fault was injected into child {self.child!r}, at its checkpoint {self.checkpoint}"
+        )
+
+
+@final
+@attrs.frozen(repr=False)
+class Fault:
+    """One fault: to whom, what, and when. Its ``repr`` is the line that makes it again.
+
+    Numbers count from 1, over all incarnations of the child, from when the faults became
+    active; see `Faults`.
+
+    Raises:
+        ValueError: If an option makes no sense, or if not exactly one of *at_checkpoint* and
+            *at_message* is given.
+
+    Example:
+        >>> Fault("worker", "delay", at_checkpoint=3, seconds=10)
+        Fault('worker', 'delay', at_checkpoint=3, seconds=10)
+        >>> print(Fault("app/bank", "crash", at_message=2, error=ConnectionError))
+        crash 'app/bank' at message 2
+    """
+
+    child: str
+    """The name of the child, or its path, or the end of its path: ``web/worker``."""
+
+    kind: FaultKind
+    """What happens to it."""
+
+    at_checkpoint: int | None = attrs.field(default=None, kw_only=True)
+    """At which of its checkpoints."""
+
+    at_message: int | None = attrs.field(default=None, kw_only=True)
+    """At which of its messages, if it is a server."""
+
+    seconds: float = attrs.field(default=1.0, kw_only=True)
+    """How long a ``delay`` or a ``starve`` lasts, in seconds; of no meaning to the others."""
+
+    error: type[Exception] = attrs.field(default=InjectedCrash, kw_only=True)
+    """What a ``crash`` raises: a class that can be called with a text."""
+
+    def __attrs_post_init__(self) -> None:
+        check_name("child", self.child)
+        check_choice("kind", self.kind, get_args(FaultKind))
+        check_seconds("seconds", self.seconds, finite=True)
+        _check_error(self.error)
+        if (self.at_checkpoint is None) == (self.at_message is None):
+            raise ValueError(
+                "a fault happens at a checkpoint or at a message: write at_checkpoint=3 or "
+                "at_message=3"
+            )
+        if self.at_checkpoint is not None:
+            check_count("at_checkpoint", self.at_checkpoint, least=1)
+        if self.at_message is not None:
+            check_count("at_message", self.at_message, least=1)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.child), repr(self.kind)]
+        if self.at_checkpoint is not None:
+            parts.append(f"at_checkpoint={self.at_checkpoint}")
+        if self.at_message is not None:
+            parts.append(f"at_message={self.at_message}")
+        if self.kind in _LASTING and self.seconds != 1.0:
+            parts.append(f"seconds={self.seconds!r}")
+        if self.kind == "crash" and self.error is not InjectedCrash:
+            parts.append(f"error={self.error.__qualname__}")
+        return f"Fault({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        what = f" for {self.seconds:g} s" if self.kind in _LASTING else ""
+        when = (
+            f"message {self.at_message}"
+            if self.at_checkpoint is None
+            else f"checkpoint {self.at_checkpoint}"
+        )
+        return f"{self.kind} {self.child!r}{what} at {when}"
+
+
+def is_meant(name: str, path: str) -> bool:
+    """Return whether *name* names the child at *path*."""
+    return path == name or path.endswith(f"/{name}")
+
+
+def error_of(fault: Fault, path: str, checkpoint: int) -> BaseException:
+    """Return a new error of the kind that *fault* raises in the child at *path*."""
+    if fault.kind == "crash" and fault.error is InjectedCrash:
+        return InjectedCrash(path, checkpoint)
+    text = str(InjectedCrash(path, checkpoint))
+    if fault.kind == "interrupt":
+        return KeyboardInterrupt(text)
+    return fault.error(text)
+
+
+def _check_error(error: object) -> None:
+    if error is InjectedCrash:
+        return
+    if isinstance(error, type) and issubclass(error, Exception):
+        try:
+            error("a fault")
+        except Exception as failure:
+            raise TypeError(
+                f"a fault raises {error.__qualname__}('...'), which is not possible: {failure}"
+            ) from failure
+        return
+    raise TypeError(
+        f"error must be a class of errors, not {error!r}: each fault raises an error of its own, "
+        "since one object that is raised twice grows"
+    )

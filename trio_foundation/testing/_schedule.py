@@ -1,0 +1,53 @@
+"""The order in which Trio runs its tasks, made the same again.
+
+Trio shuffles the tasks that are ready, so that nobody relies on an order, and offers no public
+way to choose it. What does exist is what Hypothesis uses under pytest-trio: a source of
+randomness, and a switch that makes it the only one. Both are private names of Trio; this is the
+only file that knows them, and it says so if they are gone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+
+__all__ = ["seeded"]
+
+_DICE = "_r"
+
+_SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
+
+
+@contextmanager
+def seeded(seed: int) -> Generator[None]:
+    """Have the runs in this block be scheduled as *seed* says, and dice of `random` thrown so.
+
+    Yields:
+        None. On leaving, all is as it was before.
+    """
+    scheduler = _scheduler()
+    dice: random.Random = getattr(scheduler, _DICE)
+    was_on: bool = getattr(scheduler, _SWITCH)
+    trio_before, python_before = dice.getstate(), random.getstate()
+    try:
+        setattr(scheduler, _SWITCH, True)
+        dice.seed(seed)
+        random.seed(seed)  # a backoff without an rng takes its jitter there
+        yield
+    finally:
+        setattr(scheduler, _SWITCH, was_on)
+        dice.setstate(trio_before)
+        random.setstate(python_before)
+
+
+def _scheduler() -> ModuleType:
+    scheduler = importlib.import_module("trio._core._run")
+    if not (hasattr(scheduler, _DICE) and hasattr(scheduler, _SWITCH)):
+        raise RuntimeError(
+            "the scheduler of this version of Trio cannot be seeded, so explore() cannot say "
+            "which run is which: use a version of Trio that trio_foundation is tested with"
+        )
+    return scheduler

@@ -1,0 +1,358 @@
+"""Cancelling at one step after the other.
+
+A function that is right when it is cancelled while it waits may be wrong when it is cancelled
+in the very tick in which the wait ends. Nobody writes a test for each such tick, and nobody has
+to: there are only so many of them, so a machine can try them all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Literal, TypeAlias, final, get_args
+
+import attrs
+import outcome
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from .._base import check_async_fn, check_choice, check_count, check_seconds
+from ._schedule import seeded
+from ._tasks import running_tasks, whereabouts
+
+__all__ = ["CancelAttempt", "CancelledBy", "cancel_at_each_step"]
+
+LOGGER = logging.getLogger("trio_foundation.testing")
+
+CancelledBy: TypeAlias = Literal["cancel", "deadline"]
+"""How a scope is cancelled: by ``cancel()``, or by a deadline that has come.
+
+Example:
+    >>> by: CancelledBy = "deadline"
+"""
+
+
+@final
+class CancelAttempt:
+    """One run of a scenario, cancelled at one step; `cancel_at_each_step` makes it.
+
+    ``with attempt:`` is the block that is cancelled. Once it is left, the attempt says what
+    became of it.
+
+    Example:
+        >>> import trio
+        >>> async def scenario(attempt):
+        ...     with attempt:
+        ...         await trio.sleep(1)
+        ...     print(attempt.step, attempt.caught, attempt.finished)
+        >>> steps = cancel_at_each_step(scenario)
+        0 True False
+        1 True False
+        2 True False
+        3 False True
+    """
+
+    def __init__(self, bell: _Bell, by: CancelledBy = "cancel") -> None:
+        self._bell = bell
+        self._by = by
+        self._scope = trio.CancelScope()
+        self._finished = False
+
+    @property
+    def step(self) -> int:
+        """At which step the block is cancelled. At 0 it is before it begins."""
+        return self._bell.step
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the block lasted long enough to be cancelled."""
+        return self._bell.has_rung
+
+    @property
+    def caught(self) -> bool:
+        """Whether that ended the block: what it awaited has raised `trio.Cancelled`."""
+        return self._scope.cancelled_caught
+
+    @property
+    def finished(self) -> bool:
+        """Whether the block came to its end, cancelled meanwhile or not."""
+        return self._finished
+
+    def __repr__(self) -> str:
+        return f"<CancelAttempt at step {self.step}>"
+
+    @contextmanager
+    def calling(self, function: Callable[[], object]) -> Generator[None]:
+        """Call a function at the step, instead of cancelling the block.
+
+        It is for what ends in other ways, or belongs to another task: ``task.cancel``,
+        ``supervisor.shutdown``, or the ``cancel`` of a scope that another task is in.
+
+        Args:
+            function: A plain function of no arguments. What it raises comes out, when the run is
+                over at the latest.
+
+        Yields:
+            None.
+
+        Example:
+            >>> import trio
+            >>> from trio_foundation.tasks import open_task_supervisor
+            >>> async def scenario(attempt):
+            ...     async with open_task_supervisor() as tasks:
+            ...         task = tasks.start_soon(trio.sleep, 1)
+            ...         with attempt.calling(task.cancel):
+            ...             await task.outcome()
+            ...     assert task.done
+            >>> steps = cancel_at_each_step(scenario)
+        """
+        self._finished = False
+        with self._bell.armed(function):
+            yield
+            self._finished = True
+
+    def __enter__(self) -> CancelAttempt:
+        self._bell.check_free()
+        self._finished = False
+        self._scope = trio.CancelScope()
+        self._scope.__enter__()
+        self._bell.arm(self._cancel)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self._bell.disarm()
+        self._finished = exc_type is None
+        return bool(self._scope.__exit__(exc_type, exc, traceback))
+
+    def _cancel(self) -> None:
+        if self._by == "deadline":
+            self._scope.deadline = trio.current_time()
+            _ = self._scope.cancel_called  # asked, it looks at its deadline at once
+        else:
+            self._scope.cancel(reason=f"cancel_at_each_step: step {self.step}")
+
+
+@attrs.define(eq=False)
+class _Bell:
+    """Rings once: at one of the moments at which the block can be cancelled."""
+
+    step: int
+    left: int = attrs.field(init=False)
+    """How many moments are before it."""
+
+    act: Callable[[], object] | None = None
+    """What to do then; None outside the block."""
+
+    was_armed: bool = False
+    has_rung: bool = False
+    where: str = "before the block begins"
+
+    def __attrs_post_init__(self) -> None:
+        self.left = self.step
+
+    def check_free(self) -> None:
+        """Refuse a block within another one."""
+        if self.act is not None:
+            raise RuntimeError("this attempt is in a block already: leave it before the next one")
+
+    def arm(self, act: Callable[[], object]) -> None:
+        """Begin the block; its beginning is a moment, too."""
+        self.act = act
+        self.was_armed = True
+        self.count(None)
+
+    def disarm(self) -> None:
+        """End the block."""
+        self.act = None
+
+    @contextmanager
+    def armed(self, act: Callable[[], object]) -> Generator[None]:
+        """Have a block."""
+        self.check_free()
+        try:
+            self.arm(act)
+            yield
+        finally:
+            self.disarm()
+
+    def count(self, task: trio.lowlevel.Task | None, when: str = "") -> None:
+        """Take note of one moment."""
+        if self.act is None or self.has_rung:
+            return
+        if self.left > 0:
+            self.left -= 1
+            return
+        self.has_rung = True
+        if task is not None:
+            self.where = f"{when} a step of {whereabouts(task)}"
+        self.act()
+
+
+@attrs.define(eq=False)
+class _Steps(trio.abc.Instrument):
+    """Tells a bell of each moment of the run: all that can happen lies between two of them.
+
+    They are the ends of all tasks' steps. What the loop itself does, such as waking those whose
+    time has come, happens between two ticks, so the beginning of a tick is one too.
+    """
+
+    bell: _Bell
+    error: BaseException | None = None
+    tick_begins: bool = False
+
+    def after_io_wait(self, timeout: float) -> None:
+        self.tick_begins = True
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self.tick_begins:
+            self.tick_begins = False
+            self._count(task, "before")
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._count(task, "after")
+
+    def _count(self, task: trio.lowlevel.Task, when: str) -> None:
+        try:
+            self.bell.count(task, when)
+        except BaseException as error:  # noqa: ASYNC103, BLE001  Trio would only log it
+            self.error = error
+
+
+def cancel_at_each_step(
+    scenario: Callable[[CancelAttempt], Awaitable[object]],
+    *,
+    check: Callable[[CancelAttempt], object] | None = None,
+    by: CancelledBy = "cancel",
+    only: int | None = None,
+    seed: int = 0,
+    timeout: float = 1_000_000.0,
+) -> int:
+    """Run a scenario again and again, and cancel a block of it a step later each time.
+
+    Each run is a `trio.run` of its own, on virtual time, so a sleep takes none. First the block
+    is cancelled before it begins, then after each step of any task and whenever time has passed;
+    the last run is the one in which the block is over before it is cancelled. What is in the
+    block is the thing to be tried: what the scenario does before and after it, the assertions
+    included, is left alone.
+
+    Call it from a plain test, not from within a Trio run. Threads and processes take real time,
+    over which a virtual clock jumps: keep them out of the scenario.
+
+    Args:
+        scenario: An async function of the `CancelAttempt`, which has one ``with attempt:``. Left
+            alone, it has to end.
+        check: A plain function of the attempt, called after each run.
+        by: Whether the block is cancelled by ``cancel`` or by a ``deadline``.
+        only: The one step at which to cancel, to look at a failure again; all by default.
+        seed: Which order of tasks that are ready at the same time; each seed stands for one.
+        timeout: How long a run may last, in virtual seconds. One that lasts longer hangs.
+
+    Returns:
+        How many steps there are.
+
+    Raises:
+        TypeError: If *scenario* is no async function, or a number is none.
+        ValueError: If *by* is neither of the two, or a number is out of bounds.
+        AssertionError: If a run hangs; it shows where each task is. What *scenario* and *check*
+            raise goes on as it is, with a note that tells the step.
+        RuntimeError: If the scenario has no ``with attempt:``, or this is called in a Trio run,
+            or tasks cannot be ordered by a seed in this version of Trio.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.messaging import open_mailbox
+        >>> async def scenario(attempt):
+        ...     orders, mailbox = open_mailbox(1)
+        ...     with attempt:
+        ...         await orders.send("an apple")
+        ...     assert mailbox.statistics().used == (0 if attempt.caught else 1)
+        >>> cancel_at_each_step(scenario)
+        3
+    """
+    check_async_fn("cancel_at_each_step", scenario)
+    check_choice("by", by, get_args(CancelledBy))
+    check_seconds("timeout", timeout, above_zero=True)
+    check_count("seed", seed)
+    if only is not None:
+        check_count("only", only)
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "cancel_at_each_step starts runs of its own, so it cannot be called within one: call "
+            "it from a plain function, def test_...(), not from async def test_...()"
+        )
+    for step in itertools.count() if only is None else [only]:
+        bell = _Bell(step)
+        attempt = CancelAttempt(bell, by)
+        try:
+            with seeded(seed):
+                _run(scenario, attempt, bell, timeout)
+            if check is not None:
+                check(attempt)
+        except BaseException as error:
+            if bell.has_rung:
+                error.add_note(
+                    f"cancelled at step {step}, {bell.where}; "
+                    f"to see it again: cancel_at_each_step(..., only={step})"
+                )
+            raise
+        if not bell.has_rung:
+            return step
+    return 1
+
+
+def _run(
+    scenario: Callable[[CancelAttempt], Awaitable[object]],
+    attempt: CancelAttempt,
+    bell: _Bell,
+    timeout: float,  # noqa: ASYNC109
+) -> None:
+    steps = _Steps(bell)
+    clock = MockClock(autojump_threshold=0)
+    trio.run(_watch, scenario, attempt, timeout, clock=clock, instruments=[steps])
+    if steps.error is not None:
+        raise steps.error
+    if not bell.was_armed:
+        raise RuntimeError(
+            "the scenario was not cancelled anywhere: write `with attempt:` around what is to be "
+            "cancelled, where attempt is its argument"
+        )
+
+
+async def _watch(
+    scenario: Callable[[CancelAttempt], Awaitable[object]],
+    attempt: CancelAttempt,
+    timeout: float,  # noqa: ASYNC109
+) -> None:
+    """Run the scenario in this task, and see that it comes to an end."""
+    hangs: list[str] = []
+    watching = trio.CancelScope(shield=True)
+
+    async def give_up() -> None:
+        await trio.sleep(timeout)
+        own = trio.lowlevel.current_task()
+        hangs.extend(whereabouts(task) for task in running_tasks() if task is not own)
+        nursery.cancel_scope.cancel(reason="cancel_at_each_step: it hangs")
+        with watching:
+            await trio.sleep(timeout)
+        if not watching.cancel_called:
+            LOGGER.critical("it hangs, and cannot be cancelled:\n    %s", "\n    ".join(hangs))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_up, name="cancel_at_each_step")
+        await wait_all_tasks_blocked()  # Trio's own tasks, too, have begun
+        # Its error is to come out as it is, and the nursery would put it into a group.
+        result = await outcome.acapture(scenario, attempt)
+        nursery.cancel_scope.cancel()
+        watching.cancel()
+    if hangs:
+        where = "\n    ".join(hangs)
+        raise AssertionError(f"it still runs after {timeout:g} virtual seconds:\n    {where}")
+    result.unwrap()

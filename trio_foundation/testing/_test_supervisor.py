@@ -1,0 +1,78 @@
+"""A supervisor for crash tests.
+
+A test that crashes a child twenty times needs a supervisor that bears it. If that were the
+default under test, tests would pass with trees that give up in production; so there is one
+default, and whoever needs more patience asks for it by name.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+
+from ..supervision import AutoShutdown, ChildSpec, Strategy, Supervisor, open_supervisor
+
+__all__ = ["open_test_supervisor"]
+
+_MAX_RESTARTS = 100
+
+_WITHIN = 10.0
+
+
+def open_test_supervisor(
+    children: Iterable[ChildSpec] = (),
+    *,
+    name: str = "supervisor",
+    strategy: Strategy = "one_for_one",
+    auto_shutdown: AutoShutdown = "never",
+    rng: random.Random | None = None,
+) -> AbstractAsyncContextManager[Supervisor]:
+    """Open a supervisor that bears 100 restarts in 10 seconds, for crash tests only.
+
+    It is the supervisor of production in everything else. Tests of what happens when a
+    supervisor gives up need the real limit: use `open_supervisor` there.
+
+    Args:
+        children: As for `open_supervisor`.
+        name: As for `open_supervisor`.
+        strategy: As for `open_supervisor`.
+        auto_shutdown: As for `open_supervisor`.
+        rng: As for `open_supervisor`.
+
+    Returns:
+        The block, for ``async with``; it gives a `Supervisor` to its body.
+
+    Raises:
+        TypeError: If *children* holds anything but specs.
+        ValueError: If an option makes no sense.
+        ChildExists: If two children were given the same name.
+        ChildStartFailed: On entering, if a child fails to start.
+        RestartLimitReached: On leaving, if even that was too much.
+
+    Cancellation:
+        As for `open_supervisor`.
+
+    Emits:
+        What `open_supervisor` does.
+
+    Example:
+        >>> import trio
+        >>> from trio_foundation.supervision import child
+        >>> async def main():
+        ...     async with open_test_supervisor([child(trio.sleep, 0)]) as sup:
+        ...         while sup.children["sleep"].restarts < 20:
+        ...             await trio.sleep(0)
+        ...         print(sup.snapshot().max_restarts, sup.snapshot().within)
+        >>> trio.run(main)
+        100 10.0
+    """
+    return open_supervisor(
+        children,
+        name=name,
+        strategy=strategy,
+        max_restarts=_MAX_RESTARTS,
+        within=_WITHIN,
+        auto_shutdown=auto_shutdown,
+        rng=rng,
+    )

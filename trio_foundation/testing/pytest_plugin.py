@@ -1,0 +1,99 @@
+"""What pytest gives to tests of trees: events and faults, as fixtures.
+
+It is off unless asked for, in ``conftest.py`` by ``pytest_plugins =
+["trio_foundation.testing.pytest_plugin"]``, or by ``pytest -p
+trio_foundation.testing.pytest_plugin``. Both fixtures belong to a Trio run, so they are for async
+tests, as pytest-trio runs them.
+
+`foundation_events`
+    The events that are told while the test runs, all of them: a `CapturedEvents`. If the test
+    fails, its report shows them.
+`foundation_faults`
+    `Faults`, active while the test runs, with nothing planned. ``--foundation-seed`` seeds its
+    dice. If the test fails, its report shows the seed and the faults that have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+import trio
+
+from ..telemetry import Event
+from ._capture import CapturedEvents, capture_events, listed
+from ._faults import Faults
+
+__all__ = [
+    "foundation_events",
+    "foundation_faults",
+    "pytest_addoption",
+    "pytest_runtest_makereport",
+]
+
+_EVENTS = pytest.StashKey[CapturedEvents[Event]]()
+_FAULTS = pytest.StashKey[Faults]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for the seed."""
+    parser.getgroup("trio_foundation").addoption(
+        "--foundation-seed",
+        type=int,
+        default=0,
+        metavar="SEED",
+        help="what the dice of the fixture foundation_faults are seeded with",
+    )
+
+
+@pytest.fixture
+async def foundation_events(
+    request: pytest.FixtureRequest,
+) -> AsyncGenerator[CapturedEvents[Event]]:
+    """The events that are told while the test runs; see `CapturedEvents`.
+
+    Yields:
+        A sequence of them, which grows.
+    """
+    await trio.lowlevel.checkpoint()
+    with capture_events() as events:
+        request.node.stash[_EVENTS] = events
+        yield events
+
+
+@pytest.fixture
+async def foundation_faults(request: pytest.FixtureRequest) -> AsyncGenerator[Faults]:
+    """Faults that are active while the test runs; see `Faults`.
+
+    Yields:
+        The faults; what is to happen is planned in the test.
+    """
+    await trio.lowlevel.checkpoint()
+    seed = int(request.config.getoption("--foundation-seed") or 0)
+    with Faults(seed).active() as faults:
+        request.node.stash[_FAULTS] = faults
+        yield faults
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a test that failed what its fixtures know.
+
+    Returns:
+        The report.
+    """
+    report = yield
+    if report.when == "call" and report.failed:
+        if (events := item.stash.get(_EVENTS, None)) is not None:
+            report.sections.append(("foundation events", listed(events)))
+        if (faults := item.stash.get(_FAULTS, None)) is not None:
+            report.sections.append(("foundation faults", _told(faults)))
+    return report
+
+
+def _told(faults: Faults) -> str:
+    lines = [f"--foundation-seed={faults.seed}; had happened:", *map(repr, faults.fired)]
+    pending = [f"pending: {fault!r}" for fault in faults.pending]
+    return "\n    ".join([*lines, *pending])
