@@ -18,8 +18,8 @@ import pkgutil
 import re
 import tracemalloc
 import warnings
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from inspect import getattr_static
 from typing import Any, Literal
@@ -30,6 +30,16 @@ import trio
 
 import trio_foundation
 from trio_foundation import Backoff
+from trio_foundation.agents import (
+    Agent,
+    AgentChange,
+    AgentRegistry,
+    Coordinator,
+    DeadLetter,
+    RegisterAgent,
+    change_serially,
+    open_coordinator,
+)
 from trio_foundation.cache import Cache, cached
 from trio_foundation.messaging import CallFailed, Server, ServerGone, open_mailbox, serve
 from trio_foundation.registry import Registry
@@ -477,7 +487,11 @@ class Careful(Server):
         self.told.append("gone")
 
 
-@remains("It is cancelled when the start is; `teardown` follows.", "messaging.Server.setup")
+@remains(
+    "It is cancelled when the start is; `teardown` follows.",
+    "messaging.Server.setup",
+    "agents.Agent.setup",
+)
 async def setting_up(attempt: CancelAttempt) -> None:
     told: list[str] = []
     async with open_supervisor() as sup:
@@ -511,7 +525,9 @@ def suppress_if_finished(attempt: CancelAttempt) -> Generator[None]:
             raise
 
 
-@remains("It is cancelled when its time is over.", "messaging.Server.teardown")
+@remains(
+    "It is cancelled when its time is over.", "messaging.Server.teardown", "agents.Agent.teardown"
+)
 async def tearing_down(attempt: CancelAttempt) -> None:
     told: list[str] = []
     spec = serve(lambda: Careful(told), capacity=1).spec
@@ -589,6 +605,175 @@ async def who_comes(attempt: CancelAttempt) -> None:
             assert (await registry.wait_for("web")).value == 8080
         await trio.sleep(2)
         assert (await registry.wait_for("web")).value == 8080
+
+
+# agents
+
+
+class Clerk(Agent):
+    """Does one kind of work, whatever it is sent or asked."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    async def receive(self, message: object, *, sender: str | None = None) -> object:
+        return await self.work(message)
+
+    async def answer(self) -> str:
+        return await self.work()
+
+
+@asynccontextmanager
+async def at_a_desk(work: Work, **options: Any) -> AsyncGenerator[Coordinator]:
+    agents = AgentRegistry()
+    served = serve(partial(Clerk, work), capacity=9, drain=True)
+    spec = agents.register_on_start("ann", served, capability="stamp")
+    async with open_supervisor([spec]), open_coordinator(agents, **options) as coordinator:
+        yield coordinator
+        await trio.sleep(2)
+        assert_conserved(coordinator)
+
+
+WITHDRAWN = "A message that no handler has begun is withdrawn. One that is being handled is handled"
+
+
+@remains("It goes on when the sender has left.", "agents.Agent.receive")
+@remains(WITHDRAWN, "agents.Coordinator.deliver")
+async def a_message(attempt: CancelAttempt) -> None:
+    work = Work()
+    async with at_a_desk(work) as coordinator:
+        with alone(attempt):
+            assert (await coordinator.deliver("ann", 1)).reply == "done"
+        began = work.began
+        await trio.sleep(2)
+        assert work.began == work.done == began  # it has not begun since, and was not broken off
+        figures = coordinator.statistics()
+        assert figures.in_flight == figures.buffered == 0
+        assert not attempt.finished or figures.delivered == 1
+
+
+@all_or_nothing("agents.Coordinator.deliver")
+async def a_message_that_has_to_wait(attempt: CancelAttempt) -> bool:
+    async with at_a_desk(Work()) as coordinator:
+        coordinator.breaker("ann").force_open()
+        with attempt:
+            await coordinator.deliver("ann", 1)
+        assert_conserved(coordinator)
+        return coordinator.buffered("ann") == 1
+
+
+@all_or_nothing("agents.Coordinator.deliver")
+async def a_message_that_waits_for_room(attempt: CancelAttempt) -> bool:
+    async with at_a_desk(Work(), overflow="block", buffer_capacity=1) as coordinator:
+        coordinator.breaker("ann").force_open()
+        await coordinator.deliver("ann", 1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(after_a_second, coordinator.breaker("ann").reset)
+            with attempt:
+                await coordinator.deliver("ann", 2)
+        await trio.sleep(5)
+        assert_conserved(coordinator)
+        return coordinator.statistics().delivered == 2
+
+
+@remains("As with `deliver`, for each that has not ended.", "agents.Coordinator.broadcast")
+async def a_message_to_all(attempt: CancelAttempt) -> None:
+    work = Work()
+    async with at_a_desk(work) as coordinator:
+        with alone(attempt):
+            assert [*await coordinator.broadcast(1)] == ["ann"]
+        began = work.began
+        await trio.sleep(2)
+        assert work.began == work.done == began
+
+
+@remains("As with `deliver`.", "agents.Coordinator.request")
+async def a_question(attempt: CancelAttempt) -> None:
+    work = Work()
+    async with at_a_desk(work) as coordinator:
+        with alone(attempt):
+            assert await coordinator.request("ann", Clerk.answer) == "done"
+        began = work.began
+        await trio.sleep(2)
+        assert work.began == work.done == began
+
+
+@remains(
+    "Cancels the calls under way, and returns no results.",
+    "agents.Coordinator.parallel_map_agents",
+)
+async def all_that_match(attempt: CancelAttempt) -> None:
+    work = Work()
+    async with at_a_desk(Work()) as coordinator, open_task_supervisor():
+        with attempt:
+            await coordinator.parallel_map_agents(["stamp"], work)
+        await trio.lowlevel.checkpoint()
+        work.check(attempt)
+
+
+@remains("No more messages are taken.", "agents.Coordinator.drain")
+async def the_last_messages(attempt: CancelAttempt) -> None:
+    async with at_a_desk(Work()) as coordinator:
+        coordinator.breaker("ann").force_open()
+        await coordinator.deliver("ann", 1)
+        coordinator.breaker("ann").reset()
+        with attempt:
+            assert await coordinator.drain() == []
+        assert_conserved(coordinator)
+        figures = coordinator.statistics()
+        assert figures.buffered + figures.delivered == 1
+        assert figures.returned == figures.dead_lettered == 0
+
+
+@remains(
+    "What waits when the block ends is not delivered",
+    "agents.open_coordinator",
+    is_checkpoint=False,
+)
+async def an_office(attempt: CancelAttempt) -> None:
+    letters: list[DeadLetter] = []
+    agents = AgentRegistry()
+    spec = agents.register_on_start(
+        "ann", serve(partial(Clerk, Work()), capacity=9), capability="x"
+    )
+    async with open_supervisor([spec]):
+        entered = False
+        with alone(attempt):
+            async with open_coordinator(agents, on_dead_letter=letters.append) as coordinator:
+                coordinator.breaker("ann").force_open()
+                await coordinator.deliver("ann", 1)
+                entered = True
+                await trio.sleep(1)
+        assert len(letters) == entered or not attempt.finished
+
+
+@remains("As with `receive`.", "agents.Agent.handle_delivery")
+async def what_a_coordinator_brings(attempt: CancelAttempt) -> None:
+    await a_message(attempt)
+
+
+@all_or_nothing("agents.AgentRegistry.wait_for")
+async def an_agent_that_comes(attempt: CancelAttempt) -> None:
+    agents = AgentRegistry()
+    spec = agents.register_on_start(
+        "ann", serve(partial(Clerk, Work()), capacity=9), capability="x"
+    )
+    async with open_supervisor() as sup:
+        with attempt:
+            sup.start_soon(spec.async_fn, name="ann", restart="temporary")
+            assert (await agents.wait_for("ann")).key == "ann"
+
+
+@remains("One that runs stops after the change in hand", "agents.change_serially")
+async def changes(attempt: CancelAttempt) -> None:
+    agents = AgentRegistry()
+    ref = serve(partial(Clerk, Work()), capacity=9).ref
+    made = [RegisterAgent(name, ref, capability="x") for name in ("ann", "bob")]
+    undo: list[AgentChange] = []
+    async with open_serial_operations(name="changes") as serial:
+        with alone(attempt):
+            await change_serially(serial, agents, made, undo=undo)
+        assert len(undo) == len(agents)
 
 
 # cache

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import attrs
 
+from ..agents import CoordinatorStatistics
 from ..cache import CacheStatistics
 from ..messaging import MailboxStatistics
 from ..resilience import BreakerStatistics
@@ -70,6 +71,18 @@ LAWS: dict[type, tuple[str, tuple[str, ...]]] = {
     ),
     CacheStatistics: ("puts", ("held", "replaced", "deletes", "evictions", "expirations")),
     SerialStatistics: ("batches", ("done", "failed", "cancelled", "closed", "running", "waiting")),
+    CoordinatorStatistics: (
+        "messages",
+        (
+            "delivered",
+            "failed",
+            "cancelled",
+            "dead_lettered",
+            "returned",
+            "buffered",
+            "in_flight",
+        ),
+    ),
 }
 
 
@@ -78,7 +91,8 @@ class Counted(Protocol):
 
     A `trio_foundation.messaging.Mailbox`, an `trio_foundation.messaging.Address` or a
     `trio_foundation.messaging.Ref`; a `trio_foundation.resilience.CircuitBreaker`, a
-    `trio_foundation.cache.Cache`, or `trio_foundation.workflows.SerialOperations`.
+    `trio_foundation.cache.Cache`, `trio_foundation.workflows.SerialOperations`, or a
+    `trio_foundation.agents.Coordinator`.
 
     Example:
         >>> from trio_foundation.messaging import open_mailbox
@@ -90,7 +104,13 @@ class Counted(Protocol):
 
     def statistics(
         self,
-    ) -> MailboxStatistics | BreakerStatistics | CacheStatistics | SerialStatistics:
+    ) -> (
+        MailboxStatistics
+        | BreakerStatistics
+        | CacheStatistics
+        | SerialStatistics
+        | CoordinatorStatistics
+    ):
         """Return the figures, as they are now."""
         ...
 
@@ -99,7 +119,7 @@ def assert_conserved(counted: Counted) -> None:
     """Assert that whatever went in has come out, or is in there still.
 
     Of a mailbox, an address or a ref: ``sent == received + dropped + used``. Of a circuit
-    breaker, a cache and serial operations: what the docstring of their statistics promises. It
+    breaker, a cache, serial operations and a coordinator: what the docstring of their statistics promises. It
     may be asked at any moment.
 
     Args:
@@ -120,8 +140,8 @@ def assert_conserved(counted: Counted) -> None:
     statistics: object = ask() if callable(ask) else None
     if type(statistics) not in LAWS:
         raise TypeError(
-            "assert_conserved takes a mailbox, an address, a ref, a circuit breaker, a cache or "
-            f"serial operations, not {counted!r}"
+            "assert_conserved takes a mailbox, an address, a ref, a circuit breaker, a cache, serial "
+            f"operations or a coordinator, not {counted!r}"
         )
     whole, parts = LAWS[type(statistics)]
     before = getattr(statistics, whole)
