@@ -47,7 +47,9 @@ def is_installed(version: str) -> bool:
 
 
 VERSIONS = versions()
-OLDEST = VERSIONS[0]
+OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
+# What takes long and says the same on each version of Python is run on the newest.
+QUICK = "not thorough"
 
 
 # The engines of supervision and messaging. Their async functions are inner ones, which wait only
@@ -159,6 +161,8 @@ def tests(session: nox.Session) -> None:
     install(session, "test", extras=EXTRAS)
     place = leave_the_source_tree(session, *TESTS)
     everything = ["tests", "--ignore", "tests/examples", "--pyargs", "trio_foundation"]
+    if session.python != NEWEST:
+        everything += ["-m", QUICK]
     if session.python != OLDEST:
         pytest(session, *everything)
         return
@@ -180,7 +184,7 @@ def tests_lowest(session: nox.Session) -> None:
     oldest = [one.split(";")[0].replace(">=", "==") for one in PROJECT["project"]["dependencies"]]
     session.install(*oldest)
     leave_the_source_tree(session, *TESTS)
-    pytest(session, "tests", "--ignore", "tests/examples", "-m", "not realtime")
+    pytest(session, "tests", "--ignore", "tests/examples", "-m", f"not realtime and {QUICK}")
 
 
 @nox.session(requires=["build"])
@@ -188,7 +192,8 @@ def tests_loose_groups(session: nox.Session) -> None:
     """Run the tests with ``strict_exception_groups=False``, as some programs still do."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    pytest(session, "tests", "--ignore", "tests/examples", "--trio-run", "loose_groups")
+    loosely = ["--trio-run", "loose_groups", "-m", QUICK]
+    pytest(session, "tests", "--ignore", "tests/examples", *loosely)
 
 
 @nox.session(requires=["build"])
@@ -208,10 +213,11 @@ def guest(session: nox.Session) -> None:
         "cache",
         "search",
         "stories",
+        "testing",
         "conformance",
     ]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]
-    pytest(session, *core, "--trio-run", "guest", "-m", "not realtime")
+    pytest(session, *core, "--trio-run", "guest", "-m", f"not realtime and {QUICK}")
 
 
 @nox.session(requires=["build"])

@@ -22,6 +22,9 @@ from .demands import exported
 
 SOURCE = Path(trio_foundation.__file__).parent
 
+# Trio has no public way to choose the order in which tasks run.
+THE_EXCEPTION = SOURCE / "testing" / "_schedule.py"
+
 
 def room_of(module: str) -> str:
     """Return the room that a module is in: ``a.b`` for ``a.b.c.d``."""
@@ -75,7 +78,7 @@ def test_a_room_is_entered_by_its_door() -> None:
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.stem)
 def test_only_public_names_of_trio_are_used(path: Path) -> None:
-    assert not list(private_names_of_trio(path))
+    assert bool(list(private_names_of_trio(path))) is (path == THE_EXCEPTION)
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.stem)

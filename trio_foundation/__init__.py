@@ -23,7 +23,7 @@ Each room of the library answers one question, and is imported by its name:
 `trio_foundation.agents`
     Who can do what, and who gets the message? Agents by capability, acknowledged delivery.
 `trio_foundation.testing`
-    How do I test mine? Faults on demand.
+    How do I test mine? Faults on demand, many schedules, leak checks; virtual time.
 `trio_foundation.application`
     How does a program start and stop? Signals, an ordered stop, an exit code.
 

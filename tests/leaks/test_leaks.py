@@ -23,6 +23,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_foundation import Backoff
+from trio_foundation.agents import Agent, AgentRegistry, open_coordinator
 from trio_foundation.cache import Cache, LoadFailed
 from trio_foundation.messaging import CallError, Server, open_mailbox, serve
 from trio_foundation.registry import Registry
@@ -538,6 +539,33 @@ async def what_is_captured() -> AsyncGenerator[Round]:
             emit(Told())
 
     yield capture
+
+
+class Deaf(Agent):
+    """Never answers."""
+
+    async def receive(self, message: object, *, sender: str | None = None) -> object:
+        await trio.sleep_forever()
+
+
+@rounds()
+async def messages_before_an_open_circuit() -> AsyncGenerator[Round]:
+    agents = AgentRegistry()
+    spec = agents.register_on_start("ann", serve(Deaf, capacity=9), capability="none")
+    numbers = count()
+    async with (
+        open_supervisor([spec]),
+        open_coordinator(agents, buffer_capacity=10) as coordinator,
+    ):
+        coordinator.breaker("ann").force_open()
+
+        async def send() -> None:
+            await coordinator.deliver("ann", "hello", key=f"{next(numbers)}")
+
+        for _ in range(10):
+            await send()
+        yield send
+        assert coordinator.buffered("ann") == 10
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,12 @@ only file that knows them, and it says so if they are gone.
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import ModuleType
+from typing import Any
+
+import trio._core._run
 
 __all__ = ["seeded"]
 
@@ -43,8 +44,8 @@ def seeded(seed: int) -> Generator[None]:
         random.setstate(python_before)
 
 
-def _scheduler() -> ModuleType:
-    scheduler = importlib.import_module("trio._core._run")
+def _scheduler() -> Any:  # noqa: ANN401  two of its names, which a version may not have
+    scheduler = trio._core._run  # noqa: SLF001  the one exception of the project
     if not (hasattr(scheduler, _DICE) and hasattr(scheduler, _SWITCH)):
         raise RuntimeError(
             "the scheduler of this version of Trio cannot be seeded, so explore() cannot say "
