@@ -229,6 +229,19 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def soak(session: nox.Session) -> None:
+    """Put the demo under load: a minute and an hour of virtual time, or ``-- --hours 4``."""
+    install(session, extras="cli,plot")
+    place = leave_the_source_tree(session, "tests")
+    written = ["--json", str(place / "soak.json"), "--plot", str(place / "soak.png")]
+    if session.posargs:
+        session.run("python", "-m", "tests.soak", *written, *session.posargs)
+        return
+    session.run("python", "-m", "tests.soak", "--minutes", "1")
+    session.run("python", "-m", "tests.soak", "--hours", "1", "--virtual", *written)
+
+
+@nox.session(requires=["build"])
 def bench(session: nox.Session) -> None:
     """See that each benchmark runs, in small; its numbers mean nothing here."""
     install(session)
