@@ -241,6 +241,26 @@ def soak(session: nox.Session) -> None:
     session.run("python", "-m", "tests.soak", "--hours", "1", "--virtual", *written)
 
 
+@nox.session(requires=["build"], default=False)
+def mutation(session: nox.Session) -> None:
+    """Change each rule in one place at a time: a test notices, or it is said why none can."""
+    install(session, "mutation", extras=EXTRAS)
+    leave_the_source_tree(session, "trio_foundation", *TESTS)
+    session.run("python", "-m", "tests.mutation", *session.posargs)
+
+
+@nox.session(requires=["build"], default=False)
+def nightly(session: nox.Session) -> None:
+    """Look longer: new examples of Hypothesis, a day of virtual time, every mutant of the rules."""
+    install(session, "mutation", extras=EXTRAS)
+    place = leave_the_source_tree(session, "trio_foundation", *TESTS)
+    written = ["--json", str(place / "soak.json"), "--plot", str(place / "soak.png")]
+    session.run("python", "-m", "tests.soak", "--hours", "24", "--virtual", *written)
+    session.run("python", "-m", "tests.mutation")
+    shutil.rmtree(place / "trio_foundation")  # from here on, what is installed
+    pytest(session, "tests", "--ignore", "tests/examples", "--hypothesis-profile", "nightly")
+
+
 @nox.session(requires=["build"])
 def bench(session: nox.Session) -> None:
     """See that each benchmark runs, in small; its numbers mean nothing here."""

@@ -88,7 +88,10 @@ def test_a_child_that_only_returned_gets_advice() -> None:
     returned = ("poll", "returned")
     report = failure_report([gave_up(returned, returned, returned)], "")
     assert "was restarted 2 times within 5 seconds and returned again:" in report
-    assert "child(..., restart='transient')" in report
+    assert report.endswith(
+        "\n\nA permanent child is restarted when it returns, too. One that may come to an end is "
+        "written child(..., restart='transient').\n"
+    )
     assert "traceback" not in report
 
 
@@ -97,6 +100,21 @@ def test_of_a_long_history_the_last_failures_are_told() -> None:
     assert lines[1:] == [
         "    (4 failures before these)",
         *(f"    poll crashed ({n})" for n in range(4, 9)),
+    ]
+
+
+@pytest.mark.parametrize(("count", "first"), [(5, "poll crashed (0)"), (6, "(1 failure")])
+def test_as_many_failures_as_are_told_leave_none_out(count: int, first: str) -> None:
+    lines = failure_report([gave_up(*[POLL] * count)], "").splitlines()
+    assert lines[1].startswith(f"    {first}")
+
+
+def test_what_failed_because_of_it_is_told_one_by_one() -> None:
+    levels = [NotStarted(supervisor=path, child="x") for path in ("a/b/c", "a/b", "a")]
+    assert failure_report(levels, "").splitlines()[-3:] == [
+        "Therefore:",
+        "- child 'x' of supervisor 'a/b' failed to start",
+        "- child 'x' of supervisor 'a' failed to start",
     ]
 
 
@@ -126,4 +144,7 @@ def test_who_runs_a_bare_child_is_told_how_it_would_be_restarted(traceback: str)
     report = failure_report([Crashed(exit="child 'main' crashed")], traceback)
     assert report.startswith("The application failed: child 'main' crashed\n")
     assert ("ConnectionError: refused" in report) is bool(traceback)
-    assert "subtree([child(...)], name=...)" in report
+    assert report.endswith(
+        "\n\nNothing restarts the top of an application. To have this child restarted, put it "
+        "into a supervisor: subtree([child(...)], name=...).\n"
+    )

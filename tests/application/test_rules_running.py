@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+import pytest
+
 from trio_foundation.application._rules import Place, Straggler, hurry_report
 
 MAIN = Place("shop.py", 7, "sell", "await customer()")
@@ -67,3 +69,14 @@ def test_of_many_stacks_the_first_are_told() -> None:
     lines = body(*(straggler(f"app/{n}", (MAIN,), is_stopping=True) for n in range(12)))
     assert sum("is here" in line for line in lines) == 10
     assert lines[-1] == "    and 2 more"
+
+
+@pytest.mark.parametrize("count", [20, 21])
+def test_as_many_as_are_told_leave_none_out(count: int) -> None:
+    lines = body(*(straggler(f"app/{n:02}") for n in range(count)))
+    assert lines[21:] == ["    and 1 more"] * (count - 20)
+
+
+def test_who_waits_is_where_its_innermost_line_is() -> None:
+    waiting = straggler("app/web", (MAIN, COMPILED, DEEP), (MAIN,))
+    assert body(waiting)[1] == "    app/web (incarnation 1), in flush, disk.py:40"

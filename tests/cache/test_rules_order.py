@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from trio_foundation.cache._rules import GONE, PILE, Dues, Entry, Uses
+from trio_foundation.cache._rules import GONE, PILE, Dues, Entry, Shelf, Uses
 
 Item = Entry[int, int]
 
@@ -192,12 +193,92 @@ def test_what_is_gone_does_not_come_out_and_is_not_held_for_long() -> None:
     assert first is entries[990]
 
 
+@pytest.mark.parametrize(
+    ("count", "stays_until"), [(1, 1), (64, 64), (65, 64), (128, 64), (130, 65), (200, 100)]
+)
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_what_is_gone_goes_when_it_is_more_than_a_few_and_the_most(
+    count: int, stays_until: int, is_cleared: bool
+) -> None:
+    dues = Dues[Item]()
+    left: list[Item] = []
+    uses = itertools.count()
+    for _ in range(2):  # what went does not count a second time
+        while dues.held < count:
+            left.append(entry := item(next(uses), 5.0))
+            dues.add(entry)
+        for number in range(min(len(left), stays_until + 1)):
+            entry = left.pop()
+            entry.used = GONE
+            dues.note_gone(entry)
+            assert dues.held == (count if number < stays_until else len(left))
+        if is_cleared or not left:
+            left.clear()
+            dues.clear()
+    assert [dues.pop(5.0) for _ in left] == left
+    assert dues.pop(5.0) is None
+
+
+def test_what_came_out_though_it_was_gone_is_not_counted_any_more() -> None:
+    dues = Dues[Item]()
+    entries = [item(use, 1.0 if use < 60 else 5.0) for use in range(200)]
+    for entry in entries:
+        dues.add(entry)
+    for entry in entries[:60]:
+        entry.used = GONE
+        dues.note_gone(entry)
+    assert dues.pop(1.0) is None
+    for number, entry in enumerate(entries[60 : 60 + 71], 1):
+        entry.used = GONE
+        dues.note_gone(entry)
+        assert dues.held == (140 if number < 71 else 69)
+
+
+def test_an_entry_of_the_first_use_of_all_is_kept_when_it_is_tidied() -> None:
+    uses = Uses[Item]()
+    uses.tidy([first := item(0), item(GONE)])
+    assert uses.held == 1
+    assert uses.first() is first
+
+
+def test_what_is_put_anew_is_tidied_away_before_it_fills_more_than_a_pile() -> None:
+    shelf = Shelf[str, int](max_size=2)
+    held: list[int] = []
+    for use in range(PILE + 4):
+        shelf.put("a", use, deadline=math.inf, use=use, now=0.0)
+        held.append(shelf._uses.held)
+    assert held == [*range(1, PILE + 3), 1, 2]
+
+
+@pytest.mark.parametrize(("now", "cause"), [(9.9, "replaced"), (10.0, "expired")])
+def test_what_is_put_in_the_place_of_something_says_what_that_was(now: float, cause: str) -> None:
+    shelf = Shelf[str, int](max_size=1)
+    assert shelf.put("a", 1, deadline=10.0, use=1, now=0.0) is None
+    assert shelf.put("a", 2, deadline=20.0, use=2, now=now) == ("a", 1, cause)
+
+
 def test_what_never_expires_is_not_held() -> None:
     dues = Dues[Item]()
     dues.add(entry := item(1))
     assert dues.held == 0
     dues.note_gone(entry)
     assert dues.held == 0
+
+
+def test_another_clock_leaves_an_entry_the_time_it_had() -> None:
+    dues = Dues[Item]()
+    dues.add(entry := item(1, 10.0))
+    dues.move(4.0, 100.0)
+    assert dues.pop(105.9) is None
+    assert dues.pop(106.0) is entry
+
+
+def test_another_clock_leaves_what_is_on_the_shelf_the_time_it_had() -> None:
+    shelf = Shelf[str, int](max_size=2)
+    shelf.put("a", 1, deadline=10.0, use=1, now=4.0)
+    shelf.move(4.0, 100.0)
+    assert shelf.entries["a"].deadline == 106.0
+    assert [shelf.count(now) for now in (105.9, 106.0)] == [1, 0]
 
 
 @given(

@@ -174,6 +174,25 @@ def test_calling_off_twice_is_once() -> None:
     assert (table.next_due, table.pop(2.0)) == (2.0, (2.0, "cake"))
 
 
+@pytest.mark.parametrize(
+    ("entered", "stays_until"), [(1, 1), (15, 8), (16, 8), (17, 8), (20, 10), (21, 10), (40, 20)]
+)
+def test_what_is_called_off_goes_when_it_is_more_than_eight_and_the_most(
+    entered: int, stays_until: int
+) -> None:
+    table = Timetable[int]()
+    for _ in range(2):  # what went does not count a second time
+        while len(table._heap) < entered:
+            table.enter(1, now=0.0, after=1.0)
+        valid = [entry[2] for entry in table._heap]
+        for appointment in valid[:stays_until]:
+            table.call_off(appointment)
+            assert len(table._heap) == entered
+        for appointment in valid[stays_until : stays_until + 1]:
+            table.call_off(appointment)
+            assert len(table._heap) == entered - stays_until - 1
+
+
 def test_a_table_does_not_grow_with_what_is_called_off() -> None:
     table = Timetable[int]()
     table.enter(-1, now=0.0, after=1e6)

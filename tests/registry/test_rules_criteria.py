@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from trio_foundation.registry import Criterion, Entry, Registry, where
+from trio_foundation.registry._rules._frozen import freeze_attributes
+from trio_foundation.registry._rules._index import Index
 
 NAN = math.nan
 
@@ -176,23 +178,47 @@ def test_a_criterion_keeps_what_it_was_given() -> None:
     ids=["chained", "not", "and"],
 )
 def test_a_criterion_that_is_asked_for_its_truth_says_what_to_write(use: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match=r"write several criteria"):
+    with pytest.raises(TypeError) as caught:
         use()
+    assert str(caught.value) == (
+        "a criterion is neither true nor false before there is an entry: instead of chained "
+        "comparisons, `and`, `or` and `not`, write several criteria, as in "
+        "query(where('load') > 0.2, where('load') < 0.8)"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "error"), [("", ValueError), ("a..b", ValueError), (".a", ValueError), (3, TypeError)]
 )
 def test_a_path_that_leads_nowhere_is_refused(path: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error, match=r"^path must "):
         where(path)
-    with pytest.raises(error):
+    with pytest.raises(error, match=r"^indexes must "):
         Registry(indexes=[path])
+
+
+class EqualsAll:
+    """Is equal to everything, whatever that says."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+def test_what_equals_all_does_not_equal_what_equals_nothing() -> None:
+    assert (LOAD == 1).matches({"load": EqualsAll()})
+    assert not (LOAD == NAN).matches({"load": EqualsAll()})
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        "where('load') == 'a'",
+        "where('load') != None",
+        "where('load') < 0.5",
+        "where('load') <= 0.5",
+        "where('load') > 0.5",
         "where('load') >= 0.5",
         "where('load').is_in([1, 2])",
         "where('load').not_in([1, 2])",
@@ -207,6 +233,8 @@ def test_a_criterion_is_written_as_it_is_made(text: str) -> None:
 def test_the_values_of_a_criterion_may_come_from_anywhere() -> None:
     assert LOAD.is_in(number for number in (1, 2)) == LOAD.is_in([1, 2])
     assert LOAD.is_in(range(1, 3)) == LOAD.is_in(1, 2)
+    assert LOAD.is_in(1) == LOAD.is_in([1])
+    assert LOAD.is_in("ab") == LOAD.is_in(["ab"]) != LOAD.is_in("a", "b")
 
 
 # Indexes
@@ -230,6 +258,19 @@ def test_an_index_finds_by_value_and_by_member() -> None:
     assert keys(registry.find(tags="x")) == ["b"]
     assert keys(registry.find(tags="z")) == ["a"]
     registry._check()
+
+
+def test_an_index_is_certain_of_members_that_have_a_hash() -> None:
+    index = Index("tags")
+    index.add(1, freeze_attributes({"tags": ["a", "b"]}))
+    found = index.candidates(TAGS == "a")
+    assert found is not None
+    assert (found.serials(), found.is_certain) == ([1], True)
+    members: list[object] = ["b", list[str]()]
+    index.add(2, freeze_attributes({"tags": members}))
+    found = index.candidates(TAGS == "a")
+    assert found is not None
+    assert (found.serials(), found.is_certain) == ([1, 2], False)
 
 
 def test_what_comes_from_an_index_is_in_the_order_of_registration() -> None:

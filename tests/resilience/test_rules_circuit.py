@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
 from trio_foundation.resilience._rules import (
     NEXT,
     BreakerState,
+    Cause,
     Change,
     Circuit,
     ConsecutiveFailures,
@@ -129,6 +130,46 @@ def test_since_when_it_is_open_is_not_moved_by_probes() -> None:
     assert circuit.opened_at == -10.0
     circuit.disable(7.0)
     assert circuit.opened_at is None
+
+
+def test_since_when_it_is_forced_open_is_told() -> None:
+    circuit = circuit_in("closed")
+    circuit.force_open(6.0)
+    circuit.force_open(7.0)
+    assert circuit.opened_at == 6.0
+
+
+@pytest.mark.parametrize("state", ["open", "half_open", "forced_open", "disabled"])
+@pytest.mark.parametrize("cause", ["forced", "reset"])
+def test_closing_by_hand_tells_why(state: BreakerState, cause: Literal["forced", "reset"]) -> None:
+    assert circuit_in(state).close(cause, 5.0) == Change(state, "closed", cause)
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"), [("closed", "failures"), ("half_open", "probe_failed")]
+)
+@pytest.mark.parametrize("open_for", [None, 3.0])
+def test_a_failure_that_opens_it_tells_why_and_for_how_long(
+    state: BreakerState, cause: Cause, open_for: float | None
+) -> None:
+    circuit = circuit_in(state)
+    change = circuit.settle(admitted(circuit), "failure", 1.0, open_for=open_for)
+    assert change == Change(state, "open", cause)
+    assert circuit.until == 1.0 + (10.0 * 2**circuit.attempt if open_for is None else open_for)
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_while_it_is_disabled_nothing_counts(verdict: Verdict) -> None:
+    circuit = circuit_in("disabled")
+    assert circuit.settle(admitted(circuit), verdict, 1.0) is None
+    assert (circuit.state, circuit.attempt, circuit.counts(1.0)) == ("disabled", 0, (0, 0))
+
+
+def test_it_tries_one_call_if_nobody_says_how_many_and_one_success_is_enough() -> None:
+    circuit = circuit_in("half_open")
+    probe = admitted(circuit)
+    assert not circuit.has_room
+    assert circuit.settle(probe, "success", 1.0) == Change("half_open", "closed", "probe_succeeded")
 
 
 def test_the_caller_may_say_how_long_it_is_open() -> None:

@@ -119,6 +119,7 @@ def test_a_whole_burst_passes_at_any_moment(start: float, rate: float, burst: in
     burst=st.integers(1, 5),
 )
 @example(start=0.1, gaps=[0.0, 0.1], rate=1.9, burst=1)
+@example(start=0.5, gaps=[0.0, 1.3], rate=0.3, burst=1)  # 1.8 + (3.83 - 1.8) is less than 3.83
 def test_whoever_comes_when_told_may_pass(
     start: float, gaps: list[float], rate: float, burst: int
 ) -> None:

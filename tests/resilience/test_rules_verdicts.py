@@ -67,6 +67,35 @@ def test_a_judge_must_give_a_verdict() -> None:
     )
 
 
+async def judge_later(error: BaseException) -> Verdict:
+    return "failure"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"counts": 3}, "counts must be classes of errors or a plain function, not 3"),
+        ({"counts": int}, "counts must be classes of errors or a plain function, not {int}"),
+        (
+            {"counts": judge_later},
+            "counts must be classes of errors or a plain function, not {judge_later}",
+        ),
+        ({"ignores": int}, "ignores must be classes of errors, not {int}"),
+        ({"ignores": (OSError, 3)}, "ignores must be classes of errors, not ({OSError}, 3)"),
+        (
+            {"result_is_failure": 3},
+            "result_is_failure must be a plain function or None, not 3",
+        ),
+    ],
+    ids=["number", "class", "async", "no error", "not all", "result"],
+)
+def test_a_judge_of_nonsense_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        Judge(**options)
+    words = message.format(int=int, OSError=OSError, judge_later=judge_later)
+    assert str(caught.value) == words
+
+
 def wrapped(error: BaseException) -> BaseException:
     return BaseExceptionGroup("deeper", [error])
 

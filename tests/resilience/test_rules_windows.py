@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, strategies as st
@@ -63,20 +65,43 @@ def test_a_share_is_reached_exactly_when_it_is(percent: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "window",
+    "new_window",
     [
-        ConsecutiveFailures(3),
-        CountWindow(5, rate=0.5, minimum=3),
-        TimeWindow(5.0, rate=0.5, minimum=3),
+        partial(ConsecutiveFailures, 3),
+        partial(CountWindow, 5, rate=0.5, minimum=3),
+        partial(TimeWindow, 5.0, rate=0.5, minimum=3),
     ],
     ids=["in a row", "calls", "seconds"],
 )
-def test_what_is_cleared_counts_no_more(window: Window) -> None:
+def test_what_is_cleared_counts_no_more(new_window: Callable[[], Window]) -> None:
+    window = new_window()
     for _ in range(2):
         assert not window.record(1.0, failed=True)
     window.clear()
     assert window.counts(1.0) == (0, 0)
     assert [window.record(1.0, failed=True) for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("later", [1.0, 1.5, 3.0, 100.0])
+def test_what_is_cleared_does_not_come_back_nor_go_twice(later: float) -> None:
+    window = TimeWindow(5.0, rate=0.5, minimum=3)
+    window.record(1.0, failed=True)
+    window.clear()
+    window.record(1.0, failed=True)
+    window.clear()
+    assert window.counts(later) == (0, 0)
+
+
+def test_a_window_of_seconds_is_as_long_as_it_says() -> None:
+    window = TimeWindow(100.0, rate=0.5, minimum=3)
+    window.record(5.0, failed=True)
+    assert [window.counts(now) for now in (94.9, 99.0, 100.1)] == [(1, 1), (1, 1), (0, 0)]
+
+
+def test_a_clock_may_begin_long_before_zero() -> None:
+    window = TimeWindow(1.0, rate=0.5, minimum=3)
+    window.record(-1e6, failed=True)
+    assert [window.counts(now) for now in (-1e6, 10.0 - 1e6)] == [(1, 1), (0, 0)]
 
 
 def test_a_window_of_seconds_holds_the_same_after_years() -> None:

@@ -32,7 +32,7 @@ from trio_foundation.search import (
     report,
 )
 from trio_foundation.search._rules import decode, encode
-from trio_foundation.search._rules._journal import described
+from trio_foundation.search._rules._journal import described, described_error
 from trio_foundation.tasks import TaskSupervisorNotRunning
 
 from ._things import LINE, points, search, search_for, value_of_x
@@ -333,6 +333,7 @@ class Odd:
         (math.nan, "nan"),
         (-math.inf, "-inf"),
         ({"b", "a"}, ["a", "b"]),
+        ({1, "a"}, ["a", 1]),
         ({"a": (1, None)}, {"a": [1, None]}),
         (int, "builtins.int"),
         (Odd(), "Odd"),
@@ -343,8 +344,40 @@ def test_a_journal_has_words_for_everything(value: object, words: object) -> Non
     json.dumps(described(value), allow_nan=False)
 
 
+class Addressed:
+    """Tells its address as some systems do."""
+
+    def __repr__(self) -> str:
+        return "<it at 0x00007FA3>"
+
+
 def test_an_object_is_described_without_its_address() -> None:
     assert described(object()) == described(object()) == "<object object>"
+    assert described(Addressed()) == "<it>"
+
+
+def test_a_method_of_a_type_has_no_module() -> None:
+    assert described(str.join) == "None.str.join"
+
+
+class Broken(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError("no route"), "OSError: no route"),
+        (OSError(), "OSError"),
+        (Broken(), "Broken: <its __str__ raised ZeroDivisionError>"),
+    ],
+    ids=["with text", "without", "broken"],
+)
+def test_an_error_is_described_by_its_type_and_text(error: Exception, words: str) -> None:
+    assert described_error(error) == words
 
 
 # The promise itself

@@ -225,3 +225,61 @@ def test_a_stepped_number_is_what_decimals_say(a: Any, width: Any, step: Any, un
 def test_the_share_of_a_value_is_exact(count: int, random_bits: int) -> None:
     unit = random_bits / 2**53  # as `random.random` makes them
     assert IntUniform(0, count - 1).at(unit) == math.floor(Fraction(unit) * count)
+
+
+# In words
+
+
+@pytest.mark.parametrize(
+    ("dimension", "words"),
+    [
+        (Uniform(0, 1), "a number from 0 to 1"),
+        (Uniform(0, 1, step=0.25), "a number from 0 to 1 in steps of 0.25"),
+        (LogUniform(1, 100), "a number from 1 to 100"),
+        (IntUniform(0, 8), "a whole number from 0 to 8"),
+        (IntUniform(0, 8, step=4), "a whole number from 0 to 8 in steps of 4"),
+        (Choice(["a", 1]), "one of 'a', 1"),
+    ],
+)
+def test_a_dimension_is_told_in_words(dimension: Dimension, words: str) -> None:
+    assert str(dimension) == words
+
+
+@pytest.mark.parametrize("dimension", [Uniform(0, 1), LogUniform(1, 100)])
+def test_where_there_is_no_end_one_has_to_say_how_many(dimension: Dimension) -> None:
+    with pytest.raises(ValueError, match=r"^there is no end") as caught:
+        dimension.grid()
+    assert str(caught.value) == f"there is no end to {dimension}: say how many values"
+
+
+def test_a_step_beyond_the_last_is_not_held_though_it_is_rounded_to_the_bound() -> None:
+    tiny = Uniform(0, 0.1, step=7e-18)
+    assert not tiny.holds(0.1)
+    assert tiny.holds(tiny.nth(int(tiny.count) - 1))
+
+
+@pytest.mark.parametrize("b", range(1, 60))
+def test_the_ends_of_orders_of_magnitude_are_met_exactly(b: int) -> None:
+    dimension = LogUniform(0.1, b)
+    assert [dimension.at(unit) for unit in (0.0, 1.0)] == [0.1, b]
+
+
+def test_a_bound_that_is_no_number_is_told_by_its_name() -> None:
+    text: Any = "x"
+    with pytest.raises(TypeError, match=r"^a must be a number, not 'x'$"):
+        LogUniform(text, 1)
+    with pytest.raises(TypeError, match=r"^b must be a number, not 'x'$"):
+        LogUniform(1, text)
+
+
+def test_of_many_choices_some_are_shown() -> None:
+    assert list(Choice([*"abcde"]).grid(3)) == ["a", "c", "e"]
+
+
+def test_a_set_of_choices_is_told_what_to_write() -> None:
+    with pytest.raises(TypeError) as caught:
+        Choice({1, 2})
+    assert str(caught.value) == (
+        "values must have an order, or the search would be another one in each run: "
+        "write Choice(sorted(...)), not a set"
+    )

@@ -23,12 +23,15 @@ from trio_foundation.search import (
 from trio_foundation.search._rules import (
     Reports,
     axis_of,
+    far_limit,
     is_better,
     latin_hypercube_units,
     random_units,
     rises_of,
     score_of,
+    worst_near,
 )
+from trio_foundation.search._rules._picture import tick_text
 from trio_foundation.search._rules._ranking import best_of
 
 # Which is best
@@ -59,6 +62,12 @@ def test_of_equals_the_one_with_the_lower_number_is_best() -> None:
     assert best_of(trials, maximize=True) is trials[1]
 
 
+def test_nothing_is_better_than_itself_nor_one_without_a_number_than_another() -> None:
+    trial, *without = Trial(0, {}, 1.0), Trial(0, {}, math.nan), Trial(1, {}, math.nan)
+    assert not is_better(trial, trial, maximize=True)
+    assert not is_better(without[0], without[1], maximize=True)
+
+
 @given(st.permutations([Trial(i, {}, v) for i, v in enumerate([1.0, math.nan, 3.0, 3.0, -1.0])]))
 def test_the_order_in_which_trials_end_does_not_matter(trials: list[Trial]) -> None:
     assert getattr(best_of(trials, maximize=True), "index", None) == 2
@@ -85,6 +94,16 @@ def test_a_latin_hypercube_has_one_trial_in_each_part(seed: int, size: int, coun
     for dimension in range(size):
         parts = sorted(int(units(index)[dimension] * count) for index in range(count))
         assert parts == list(range(count))
+
+
+def test_a_latin_hypercube_stays_the_same_from_version_to_version() -> None:
+    units = latin_hypercube_units(42, 2, 4)
+    assert [units(index) for index in range(4)] == [
+        [0.7745644258817725, 0.10029537049593418],
+        [0.7388686969029963, 0.8973202676484395],
+        [0.07916218138888081, 0.5013733802929432],
+        [0.4327974726768568, 0.3791892864226637],
+    ]
 
 
 def test_a_latin_hypercube_can_be_asked_in_any_order() -> None:
@@ -140,6 +159,7 @@ def test_the_first_steps_of_a_trial_may_be_left_alone() -> None:
         ([4], False),
         ([6, 4], True),
         ([6, 4, 4], True),
+        ([6, 4, 4, 4], True),
         ([6, 4, 4, 4, 4], False),
     ],
 )
@@ -156,6 +176,10 @@ def test_it_is_decided_at_steps_that_lie_further_and_further_apart() -> None:
         if prune(standing(0, step=step, previous=step - 1 if step else None, others=[1]))
     ]
     assert told == [2, 6, 18, 54]
+
+
+def test_a_trial_may_be_hopeless_from_its_first_report_on() -> None:
+    assert SuccessiveHalvingPruner()(standing(0, step=1, others=[1]))
 
 
 def test_a_step_that_is_jumped_over_is_decided_at_the_next_report() -> None:
@@ -185,7 +209,8 @@ def test_a_pruner_that_makes_no_sense_is_refused(make: object, message: str) -> 
 def test_a_trial_is_told_what_all_others_have_reported(told: list[tuple[int, float]]) -> None:
     reports = Reports()
     for number, (step, score) in enumerate(told):
-        found = reports.add(step, score, None)
+        found = reports.add(step, score, number)
+        assert (found.step, found.score, found.previous) == (step, score, number)
         assert list(found.others) == sorted(s for at, s in told[:number] if at == step)
         assert found.rank == sum(other > score for other in found.others)
 
@@ -228,6 +253,45 @@ def test_a_trial_without_a_setting_stands_below_the_axis(dimension: Dimension) -
     axis = axis_of("x", [Trial(0, {"x": 10.0}), Trial(1, {})], dimension)
     assert axis.places[1] < 0
     assert axis.ticks[-1] == (axis.places[1], "without")
+
+
+def test_trials_after_one_without_a_setting_stand_on_the_axis_of_words() -> None:
+    trials = [Trial(0, {}), Trial(1, {"x": "b"}), Trial(2, {}), Trial(3, {"x": "a"})]
+    axis = axis_of("x", trials, Choice(["a", "b"]))
+    assert axis.places == [axis.places[0], 1, axis.places[0], 0]
+    assert axis.places[0] < 0
+
+
+@pytest.mark.parametrize(
+    ("values", "limit", "worst"),
+    [
+        ([7, 8, 9, -1000], 1, 7),
+        ([7, 8, 9, 1], 1, 1),
+        (range(20), -37, 1),
+        (range(19), -34, 0),
+        ([5], -math.inf, 5),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_three_times_as_far_from_the_best_as_three_quarters_is_not_too_far(
+    values: Sequence[float], limit: float, worst: float, sign: int
+) -> None:
+    signed = [sign * one for one in values]
+    assert far_limit(signed, maximize=sign > 0) == sign * limit
+    assert worst_near(signed, maximize=sign > 0) == sign * worst
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x" * 14, "x" * 14),
+        ("x" * 15, "x" * 13 + "…"),
+        (0.123456, "0.123"),
+        (123456789, "123456789"),
+    ],
+)
+def test_a_value_at_an_axis_is_cut_off_where_it_is_long(value: object, text: str) -> None:
+    assert tick_text(value) == text
 
 
 def test_an_axis_may_be_of_a_setting_that_no_trial_has() -> None:

@@ -132,3 +132,22 @@ def test_an_interrupted_run_and_the_rest_of_it_are_a_whole_one(
     assert [index for index, _ in before] == [i for i, _ in expected if i in ended]
     assert sorted(before + drawn(draws), key=lambda one: one[0]) == expected
     assert draws.skipped == whole.skipped
+
+
+@pytest.mark.parametrize("iterations", [3, 100, math.inf])
+def test_what_is_not_drawn_since_all_is_there_counts_as_skipped(iterations: float) -> None:
+    space = SearchSpace(x=Choice(["a", "b"]))
+    draws = Draws(space, lambda index: [index % 2 / 2], iterations)
+    drawn = [one for _ in range(2) if (one := next(draws)) is not None]
+    assert [one.index for one in drawn] == [0, 1]
+    with pytest.raises(StopIteration):
+        next(draws)
+    assert draws.skipped == (1 if iterations == math.inf else iterations - 2)
+
+
+def test_points_are_counted_as_long_as_their_cases_are_not_too_many() -> None:
+    coin = Choice(["heads", "tails"], when={"a": 1, "b": 1})
+    few, many = (
+        SearchSpace(a=IntUniform(1, size), b=IntUniform(1, size), c=coin) for size in (20, 400)
+    )
+    assert [point_count(few), point_count(many)] == [401, math.inf]

@@ -261,3 +261,49 @@ def test_every_point_of_a_grid_is_a_point_and_there_once(space: SearchSpace, cou
     for point in points:
         space.validate(point)
     assert len({repr(point) for point in points}) == len(points)
+
+
+def test_a_space_is_told_with_all_its_dimensions() -> None:
+    x, y = Uniform(0, 1), Choice(["a"])
+    assert repr(SearchSpace(x=x, y=y)) == f"SearchSpace(x={x!r}, y={y!r})"
+
+
+def test_spaces_of_other_names_are_told_apart_by_their_hashes() -> None:
+    x = Uniform(0, 1)
+    assert len({hash(SearchSpace(**{name: x})) for name in "abcdefgh"}) > 1
+
+
+@pytest.mark.parametrize(
+    ("count", "error", "message"),
+    [
+        (0, ValueError, "count must be 1 or more, not 0"),
+        (2.5, TypeError, "count must be a whole number, not 2.5"),
+    ],
+)
+def test_the_count_of_all_is_told_by_its_name(
+    count: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        SearchSpace(x=Uniform(0, 1)).grid(count)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (3, "3"),
+        ({1, 3}, "3"),
+        ([1], "[1]; for any of a few, write a set"),
+        ((1,), "(1,); for any of a few, write a set"),
+    ],
+)
+def test_each_value_of_a_condition_is_one_that_there_may_be(wanted: object, told: str) -> None:
+    with pytest.raises(ValueError, match=r"^the condition of x ") as caught:
+        SearchSpace(k=Choice([1, 2]), x=Uniform(0, 1, when={"k": wanted}))
+    assert str(caught.value) == (
+        f"the condition of x can never be met: k is one of 1, 2, and never {told}"
+    )
+
+
+def test_a_condition_tells_choices_apart_that_are_equal() -> None:
+    space = SearchSpace(k=Choice([1, True]), x=Uniform(0, 1, when={"k": 1}))
+    assert [space.is_met({"k": 1}, {"k": value}) for value in (1, True)] == [True, False]

@@ -68,3 +68,8 @@ def test_a_name_is_always_new_and_a_form_of_the_one_wanted(moves: list[tuple[boo
         stem, _, number = given_name.rpartition("-")
         assert given_name == name or (stem == name and int(number) >= 2)
         taken.add(given_name)
+
+
+def test_no_number_is_left_out() -> None:
+    taken = {"fetch", "fetch-2", "fetch-3", "fetch-4"}
+    assert NameBook().unique("fetch", taken) == "fetch-5"

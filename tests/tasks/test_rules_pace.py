@@ -48,6 +48,14 @@ def test_a_higher_limit_lets_more_begin_at_once() -> None:
     assert pace.wants_worker
 
 
+def test_all_that_was_taken_counts_when_the_limit_changes() -> None:
+    pace = Pace(limit=1, buffer=1)
+    for _ in range(3):
+        pace.take()
+    pace.set_limit(2)
+    assert pace.most_begun == 3 + 2 + 1
+
+
 def test_a_lower_limit_holds_back_what_has_not_begun() -> None:
     pace = Pace(limit=4, buffer=0)
     pace.begun = pace.workers = 3

@@ -136,7 +136,8 @@ def _history(level: Level) -> str:
     if not isinstance(level, GaveUp):
         return ""
     left_out = len(level.exits) - _EXITS_SHOWN
-    lines = [f"({left_out} failures before these)"] if left_out > 0 else []
+    before = "1 failure" if left_out == 1 else f"{left_out} failures"
+    lines = [f"({before} before these)"] if left_out > 0 else []
     lines += [exit.partition("\n")[0] for exit in level.exits[-_EXITS_SHOWN:]]
     return indent("".join(f"{line}\n" for line in lines), _INDENT)
 

@@ -121,7 +121,7 @@ class TimeWindow:
         self._rate = rate
         self._minimum = minimum
         # Each with how many outcomes and failures it holds, newest last.
-        self._slices: deque[list[int]] = deque([[0, 0] for _ in range(_SLICES)], _SLICES)
+        self._slices: deque[list[int]] = deque([0, 0] for _ in range(_SLICES))
         self._slice = -(2**63)  # the number of the newest
         self._total = self._failures = 0
 
