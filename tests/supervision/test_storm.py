@@ -335,4 +335,5 @@ def test_storms_are_storms(is_dynamic: bool) -> None:
     storms = [Storm(Random(seed), is_dynamic=is_dynamic) for seed in range(20)]
     for storm in storms:
         assert outcome_of(storm) == "cancelled"
-    assert sum(storm.restarts for storm in storms) > 150
+    # It is some 200, and up to the order in which Trio runs the tasks, which nobody chooses here.
+    assert sum(storm.restarts for storm in storms) > 100
