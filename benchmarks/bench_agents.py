@@ -73,9 +73,13 @@ async def called(count: int) -> float:
     async with agents_at_work(1) as agents, open_breakers() as breakers:
         ref: Ref[Agent] = agents.lookup("0").value
         breaker = breakers["0"]
+
+        async def ask(number: int) -> object:
+            return await ref.call(Agent.receive, number)
+
         begun = perf_counter()
         for number in range(count):
-            await breaker.call(partial(ref.call, Agent.receive, number))
+            await breaker.call(ask, number)
         return perf_counter() - begun
 
 

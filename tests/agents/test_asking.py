@@ -147,3 +147,18 @@ async def test_a_coordinator_says_who_it_is(autojump_clock: MockClock) -> None:
     async with at_work(name="mail") as works:
         await works.coordinator.deliver("ann", 1)
         assert repr(works.coordinator) == "<Coordinator 'mail', 1 receivers>"
+
+
+async def test_a_broadcast_to_a_health_that_there_is_not_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    async with at_work() as works:
+        with pytest.raises(ValueError, match="health must be 'healthy', 'degraded' or 'unhealthy'"):
+            await works.coordinator.broadcast(1, health="ok")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_message_is_for_an_id(autojump_clock: MockClock) -> None:
+    async with at_work() as works:
+        entry = works.agents.lookup("ann")
+        with pytest.raises(TypeError, match=r"such as that of `entry\.key`"):
+            await works.coordinator.deliver(entry, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

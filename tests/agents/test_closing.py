@@ -71,7 +71,7 @@ async def test_drain_returns_what_is_left_at_its_deadline(autojump_clock: MockCl
             for number in range(4):
                 await works.coordinator.deliver(name, number, key=f"{name} {number}")
         works.coordinator.breaker("ann").reset()
-        left = await works.coordinator.drain(trio.current_time() + 2.5)
+        left = await works.coordinator.drain(2.5)
         assert trio.current_time() == 2.5
         assert [(one.agent_id, one.message, one.outcome) for one in left] == [
             ("ann", 2, "unknown"),  # it was in hand
@@ -97,11 +97,30 @@ async def test_while_draining_nothing_new_is_taken(autojump_clock: MockClock) ->
         assert await works.coordinator.drain() == []  # a second time there is nothing left
 
 
+@pytest.mark.parametrize("within", [None, True, "soon", math.nan, -1])
+async def test_how_long_it_may_take_is_a_number_of_seconds(
+    autojump_clock: MockClock, within: Any
+) -> None:
+    async with at_work() as works:
+        with pytest.raises((TypeError, ValueError), match="within must be"):
+            await works.coordinator.drain(within)
+
+
+async def test_drain_ends_at_the_earlier_of_its_two_limits(autojump_clock: MockClock) -> None:
+    for within, deadline in ((2.0, 99.0), (99.0, 2.0)):
+        async with at_work() as works:
+            began = trio.current_time()
+            works.coordinator.breaker("ann").force_open()
+            await works.coordinator.deliver("ann", 1)
+            assert len(await works.coordinator.drain(within, deadline=began + deadline)) == 1
+            assert trio.current_time() - began == 2.0
+
+
 @pytest.mark.parametrize("deadline", [None, True, "soon", math.nan])
 async def test_a_deadline_is_a_time(autojump_clock: MockClock, deadline: Any) -> None:
     async with at_work() as works:
         with pytest.raises((TypeError, ValueError), match="deadline must be a time, in seconds"):
-            await works.coordinator.drain(deadline)
+            await works.coordinator.drain(deadline=deadline)
         await works.coordinator.deliver("ann", 1)  # it goes on
 
 
@@ -130,7 +149,7 @@ async def test_who_waits_for_room_is_sent_away_at_the_end(autojump_clock: MockCl
                     await works.coordinator.deliver("ann", 2)
 
             await trio.testing.wait_all_tasks_blocked()
-            (left,) = await works.coordinator.drain(trio.current_time() + 1)
+            (left,) = await works.coordinator.drain(1)
         assert left.message == 1
 
 

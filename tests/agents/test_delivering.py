@@ -120,6 +120,7 @@ async def test_a_crash_is_a_failure_from_its_error(autojump_clock: MockClock) ->
         assert (failure.value.reason, failure.value.outcome) == ("crashed", "unknown")
         assert isinstance(failure.value.__cause__, CallFailed)
         assert isinstance(failure.value.__cause__.__cause__, RuntimeError)
+        assert "while it handled the message (RuntimeError: cannot bear 1)" in str(failure.value)
         assert works.coordinator.breaker("ann").state == "open"
 
 

@@ -115,7 +115,7 @@ async def request(works: Works) -> None:
 async def drain(works: Works) -> None:
     works.coordinator.breaker("ann").force_open()
     await works.coordinator.deliver("ann", "it")
-    await works.coordinator.drain(trio.current_time() + 1)
+    await works.coordinator.drain(1)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_a_verb_cancelled_at_any_step_loses_count_of_nothing(
                 break
             works.orders["ann"].mode = "work"
             works.coordinator.breaker("ann").reset()
-            await works.coordinator.drain(trio.current_time() + 20)
+            await works.coordinator.drain(20)
             await trio.sleep(20)
             told = works.coordinator.statistics()
             assert told.in_flight == told.buffered == 0
@@ -222,7 +222,7 @@ def test_what_one_sender_sends_is_done_in_order(story: Any, breaker: Any, option
                 await act(works, story)
                 orders.mode, orders.takes = "work", 0.0
                 works.coordinator.breaker("ann").reset()
-                returned = await works.coordinator.drain(trio.current_time() + 1000)
+                returned = await works.coordinator.drain(1000)
             await trio.testing.wait_all_tasks_blocked()
             assert returned == []
             told = works.coordinator.statistics()
@@ -355,7 +355,7 @@ async def test_two_may_drain_at_once(autojump_clock: MockClock) -> None:
         results: list[list[DeadLetter]] = []
 
         async def drain(deadline: float) -> None:
-            results.append(await works.coordinator.drain(deadline))
+            results.append(await works.coordinator.drain(deadline=deadline))
 
         with trio.fail_after(10):
             async with trio.open_nursery() as nursery:
@@ -373,7 +373,7 @@ async def test_a_deadline_that_is_past_returns_what_waits(
         works.coordinator.breaker("ann").force_open()
         await works.coordinator.deliver("ann", 1)
         with trio.testing.assert_checkpoints():
-            assert len(await works.coordinator.drain(deadline)) == 1
+            assert len(await works.coordinator.drain(deadline=deadline)) == 1
 
 
 async def test_what_is_sent_while_the_block_ends_is_refused_or_handed_over(

@@ -83,7 +83,7 @@ async def go(agents: AgentRegistry) -> None:
             coordinator.breaker("ann").force_open()
             for message in (6, 7, 8):
                 nursery.start_soon(send, coordinator, message)
-            await coordinator.drain(trio.current_time() + 1)
+            await coordinator.drain(1)
 
 
 async def everything() -> None:

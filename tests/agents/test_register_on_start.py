@@ -39,7 +39,7 @@ def agents() -> AgentRegistry:
 def test_the_child_is_the_same(agents: AgentRegistry) -> None:
     served = serve(Worker, capacity=9, restart="transient", grace=2)
     spec = agents.register_on_start("ann", served, capability="sort")
-    assert spec.name == "Worker"
+    assert spec.name == "ann"
     assert not spec.is_named
     assert spec.resident is served.spec.resident
     assert (spec.restart, spec.grace, spec.takes_task_status) == ("transient", 2, True)
@@ -69,7 +69,7 @@ async def test_it_is_there_when_it_is_ready_and_not_before(agents: AgentRegistry
         assert seen == [[]]
         entry = agents.lookup("ann")
         assert entry.value == served.ref
-        assert entry.owner is sup.children["Seen"]
+        assert entry.owner is sup.children["ann"]
         assert (entry.attributes["node"], entry.attributes["cost"]) == ("x", 3)
         assert await served.ref.call(Worker.receive, "hello") == "hello"
         sup.shutdown()
@@ -140,7 +140,7 @@ async def test_one_server_may_be_registered_under_two_names(agents: AgentRegistr
     spec = agents.register_on_start("bob", served._replace(spec=first), capability="count")
     async with open_supervisor([spec]) as sup:
         assert [*agents] == ["ann", "bob"]
-        await sup.stop_child("Worker")
+        await sup.stop_child("bob")
         assert not len(agents)
 
 

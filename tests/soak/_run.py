@@ -167,7 +167,7 @@ async def _settle(system: System, ledger: Ledger) -> None:
     """Let all that was sent be settled."""
     with trio.move_on_after(PATIENCE):
         await ledger.wait_settled()
-    await system.coordinator.drain(trio.current_time() + 1.0)
+    await system.coordinator.drain(1.0)
     ledger.check()
 
 

@@ -209,8 +209,8 @@ async def test_what_is_no_class_of_events_is_refused(expected: Any) -> None:
 async def test_a_field_that_there_is_not_is_refused() -> None:
     with capture_events() as events:
         pass
-    with pytest.raises(TypeError, match="Rang has no field 'nmber': it has number"):
-        events.assert_sequence((Rang, {"nmber": 1}))
+    with pytest.raises(TypeError, match="Rang has no field 'digit': it has number"):
+        events.assert_sequence((Rang, {"digit": 1}))
 
 
 async def test_types_are_known_to_checkers() -> None:
@@ -223,3 +223,8 @@ async def test_types_are_known_to_checkers() -> None:
         assert_type(one, CapturedEvents[Rang])
     with capture_events(Rang, Knocked) as two:
         assert_type(two, CapturedEvents[Rang | Knocked])
+
+
+async def test_a_name_is_no_event_to_wait_for() -> None:
+    with capture_events() as events, pytest.raises(TypeError, match="takes the class of an event"):
+        await events.wait_for("ChildExited")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -318,3 +318,30 @@ async def test_within_a_run_it_says_where_it_belongs() -> None:
     scenario: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     with pytest.raises(RuntimeError, match=r"from a plain function, def test_"):
         explore(scenario)
+
+
+def test_a_fault_for_a_child_that_there_is_not_is_told() -> None:
+    with pytest.raises(ValueError, match="there are faults for 'joe'"):
+        explore(a_tree_that_runs, seeds=range(3), faults=Faults().crash("joe", at_checkpoint=1))
+
+
+async def a_tree_that_runs() -> None:
+    async with open_supervisor([child(trio.sleep_forever, name="worker")]):
+        await trio.sleep(1)
+
+
+def test_faults_for_children_that_there_are_need_not_happen() -> None:
+    explore(a_tree_that_runs, seeds=[1], faults=Faults().crash("worker", at_checkpoint=1000))
+
+
+def test_what_is_nothing_to_await_is_refused() -> None:
+    def plain() -> Any:
+        return None
+
+    with pytest.raises(TypeError, match=r"plain returned None, .* write `async def plain\(\):`"):
+        explore(plain)
+
+
+def test_a_number_is_no_seeds() -> None:
+    with pytest.raises(TypeError, match=r"write seeds=range\(50\), or \[50\]"):
+        explore(a_tree_that_runs, seeds=50)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

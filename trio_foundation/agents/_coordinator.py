@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, final
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, final, get_args
 
 import trio
 from trio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled, enable_ki_protection
 
-from .._base import check_name
+from .._base import check_choice, check_name, check_seconds
 from ..messaging import Ref
 from ..registry import Criterion, Entry
 from ..resilience import CircuitBreaker
@@ -154,6 +154,7 @@ class Coordinator:
 
         Raises:
             TypeError: If the key is no string, or something registered is no agent.
+            ValueError: If there is no such health.
 
         Cancellation:
             As with `deliver`, for each that has not ended.
@@ -172,6 +173,8 @@ class Coordinator:
         await checkpoint_if_cancelled()
         if key is not None:
             check_name("key", key)
+        if health is not None:
+            check_choice("health", health, get_args(Health))
         agents = self._office.agents
         if capability is None:
             entries = agents.find() if health is None else agents.find(health=health)
@@ -352,22 +355,25 @@ class Coordinator:
     # The end
 
     @enable_ki_protection
-    async def drain(self, deadline: float = math.inf) -> list[DeadLetter]:
+    async def drain(
+        self, within: float = math.inf, *, deadline: float = math.inf
+    ) -> list[DeadLetter]:
         """Take no more messages, and wait until those in the buffers are delivered.
 
         It is for the end of a program, before the agents are stopped. An agent must not do it in
         `Agent.receive`: it would wait for itself.
 
         Args:
-            deadline: Until when, in seconds of Trio's clock: ``trio.current_time() + 10``. What is
-                not delivered by then is not tried any more.
+            within: How long it may take, in seconds. What is not delivered by then is not tried
+                any more.
+            deadline: Until when it may take, in seconds of Trio's clock, if that is earlier.
 
         Returns:
             What is not delivered, by receiver and in order. It is not handed to *on_dead_letter*.
 
         Raises:
-            TypeError: If *deadline* is no number.
-            ValueError: If it is NaN.
+            TypeError: If *within* or *deadline* is no number.
+            ValueError: If one of them is NaN, or *within* is below 0.
 
         Cancellation:
             No more messages are taken. Those in the buffers are delivered for as long as the
@@ -385,14 +391,16 @@ class Coordinator:
             []
         """
         await checkpoint_if_cancelled()
+        check_seconds("within", within)
         _check_deadline(deadline)
-        return await self._office.drain(deadline)
+        return await self._office.drain(min(trio.current_time() + within, deadline))
 
 
 def _check_deadline(deadline: object) -> None:
     if not isinstance(deadline, float | int) or isinstance(deadline, bool):
         raise TypeError(
-            f"deadline must be a time, in seconds, not {deadline!r}: write trio.current_time() + 10"
+            f"deadline must be a time, in seconds, not {deadline!r}: write "
+            "deadline=trio.current_time() + 10"
         )
     if math.isnan(deadline):
         raise ValueError(f"deadline must be a time, in seconds, not {deadline!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, final
 
-from .._base import FoundationError, seconds_in_words
+from .._base import FoundationError, seconds_in_words, told
 from ._delivery import DeliveryOutcome
 
 __all__ = [
@@ -131,8 +131,10 @@ class DeliveryFailed(DeliveryError):
 
     def __str__(self) -> str:
         cause = self.__cause__
-        tells_more = cause is not None and self.reason not in {"crashed", "self_call"}
-        more = f" ({cause})" if tells_more else ""
+        if self.reason == "crashed" and cause is not None:
+            cause = cause.__cause__  # by what, rather than that it has
+        tells_more = cause is not None and self.reason != "self_call"
+        more = f" ({told(cause)})" if tells_more else ""
         return f"{super().__str__()}: {_IN_WORDS[self.reason]}{more}"
 
 

@@ -104,11 +104,17 @@ class PostOffice:
         Raises:
             ReceiverNotFound: If it is not there, and is not to come back.
             CoordinatorClosed: If no more messages are taken.
+            TypeError: If it is no id at all.
         """
         if self._is_closed:
             raise CoordinatorClosed(agent_id)
         ref = self.agents.ref_of(agent_id)
         if ref is None:
+            if not isinstance(agent_id, str):
+                raise TypeError(
+                    "a message is for an agent by its id, a string such as that of `entry.key`, not "
+                    f"for {agent_id!r}"
+                )
             raise ReceiverNotFound(agent_id)
         return self.lane_to(agent_id), ref
 

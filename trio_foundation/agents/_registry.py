@@ -212,7 +212,8 @@ not 'ok'
         waits for it finds it. It is gone when the incarnation ends. After a crash the next one
         registers again, with the attributes that are given here; in between it is away.
 
-        If the id is taken, the incarnation crashes with `NameTaken`.
+        If the id is taken, the incarnation crashes with `NameTaken`. The child is called as the
+        agent is, if `serve` was given no name.
 
         Args:
             agent_id: What the agent is called.
@@ -249,7 +250,7 @@ not 'ok'
             ...     async with open_supervisor([spec]):
             ...         print(agents.lookup("ann").owner.name)
             >>> trio.run(main)
-            Echo
+            ann
         """
         if not isinstance(served, Served):
             raise TypeError(

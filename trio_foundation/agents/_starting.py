@@ -27,7 +27,10 @@ def registering(spec: ChildSpec, registration: RegisterAgent, register: Register
         register: What registers it.
     """
     async_fn = partial(_run, spec.async_fn, registration, register)
-    return attrs.evolve(spec, async_fn=async_fn)
+    if spec.is_named:
+        return attrs.evolve(spec, async_fn=async_fn)
+    name = registration.agent_id
+    return attrs.evolve(spec, async_fn=async_fn, name=name, default_name=name)
 
 
 async def _run(

@@ -55,9 +55,8 @@ class Tally:
 @attrs.frozen(kw_only=True)
 class _Figures:
     messages: int
-    """How many messages there were. Always ``messages == delivered + failed + cancelled +
-    dead_lettered + returned + buffered + in_flight``; what nobody was there to receive, and what
-    is buffered already under its key, is no message."""
+    """How many messages there were. What nobody was there to receive, and what is buffered already
+    under its key, is none."""
 
     delivered: int
     """How many were acknowledged."""
@@ -92,6 +91,9 @@ class _Figures:
 class ReceiverStatistics(_Figures):
     """The figures of one receiver, at one moment.
 
+    Always ``messages == delivered + failed + cancelled + dead_lettered + returned + buffered +
+    in_flight``.
+
     Example:
         >>> import trio
         >>> async def main():
@@ -113,6 +115,9 @@ class ReceiverStatistics(_Figures):
 @attrs.frozen(kw_only=True)
 class CoordinatorStatistics(_Figures):
     """The figures of a coordinator, at one moment, those of receivers that are gone included.
+
+    Always ``messages == delivered + failed + cancelled + dead_lettered + returned + buffered +
+    in_flight``.
 
     Example:
         >>> import trio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -278,6 +279,14 @@ class Cache(Generic[K, V]):
         entry = core.find(key)
         if entry is not None and core.moment() < entry.deadline:
             return core.use(key, entry)
+        given: object = load
+        if inspect.iscoroutine(given):
+            name = given.__name__
+            given.close()  # or Python would warn that it was never awaited
+            raise TypeError(
+                f"get_or_load takes an async function, but got a coroutine: write "
+                f"get_or_load({key!r}, {name}), or partial({name}, ...) for its arguments"
+            )
         check_async_fn("get_or_load", load, before=(key,))
         core.miss(key, entry)
         return await self._loads.load(key, without_arguments(load, key), ttl)

@@ -204,6 +204,7 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
         Raises:
             AssertionError: If the block has ended, and there is no such event. It shows those
                 that there were.
+            TypeError: If *event_type* is no class of events.
 
         Cancellation:
             Leaves nothing behind: the event can still be waited for.
@@ -222,6 +223,10 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
             b
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        if not (isinstance(event_type, type) and issubclass(event_type, Event)):
+            raise TypeError(
+                f"wait_for takes the class of an event, such as ChildExited, not {event_type!r}"
+            )
         found = self._record.take(event_type, predicate)
         if found is not None:
             await trio.lowlevel.cancel_shielded_checkpoint()

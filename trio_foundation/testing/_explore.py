@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from .._base import check_async_fn, check_count, check_seconds, name_of, seconds_in_words
 from ._faults import Faults
+from ._rules import Fault
 from ._schedule import seeded
 
 __all__ = ["explore"]
@@ -54,7 +55,8 @@ def explore(
 
     Raises:
         TypeError: If *scenario* is no async function.
-        ValueError: If there is no seed to try.
+        ValueError: If there is no seed to try; or, when all runs are over, if there are faults for a
+            child of whom none has run.
         RuntimeError: If it is called within a Trio run, or if this version of Trio cannot be
             seeded.
         BaseException: Whatever the scenario raises, the same object, with a note that tells
@@ -88,13 +90,21 @@ def explore(
             "explore starts runs of its own, so it cannot be called within one: call it from a "
             "plain function, def test_...(), not from async def test_...()"
         )
-    is_tried = False
+    if isinstance(seeds, int):
+        raise TypeError(f"seeds must be numbers to try: write seeds=range({seeds}), or [{seeds}]")
+    unmet: set[Fault] | None = None
     for seed in seeds:
-        is_tried = True
         check_count("seed", seed)
-        _try(partial(_run, scenario, timeout), seed, faults, clock or _virtual_clock)
-    if not is_tried:
+        left = _try(partial(_run, scenario, timeout), seed, faults, clock or _virtual_clock)
+        unmet = left if unmet is None else unmet & left
+    if unmet is None:
         raise ValueError("seeds must not be empty: write seeds=range(300)")
+    if unmet:
+        names = ", ".join(sorted({repr(fault.child) for fault in unmet}))
+        raise ValueError(
+            f"there are faults for {names}, and no child of that name ran under any of the seeds: "
+            "write its name, or its path, or the end of its path"
+        )
 
 
 def _try(
@@ -102,7 +112,8 @@ def _try(
     seed: int,
     template: Faults | None,
     clock: Callable[[], Clock],
-) -> None:
+) -> set[Fault]:
+    """Make one run, and return the faults for children that there were not."""
     faults = None if template is None else template.again(seed)
     with seeded(seed):
         try:
@@ -110,6 +121,7 @@ def _try(
         except BaseException as error:
             error.add_note(_how_to_have_it_again(name_of(run.args[0]), seed, faults))
             raise
+    return set() if faults is None else set(faults.unmet)
 
 
 def _virtual_clock() -> Clock:
@@ -125,7 +137,14 @@ async def _run(
         trio.CancelScope(relative_deadline=limit) as watch.scope,
         nullcontext() if faults is None else faults.active(),
     ):
-        await scenario()
+        waiting: object = scenario()
+        if not isinstance(waiting, Awaitable):
+            name = name_of(scenario)
+            raise TypeError(
+                f"explore takes an async function, and {name} returned {waiting!r}, which nobody can "
+                f"await: write `async def {name}():`"
+            )
+        await waiting
     if watch.scope.cancelled_caught:
         raise trio.TooSlowError(watch.why or f"it was not over after {seconds_in_words(limit)}")
 

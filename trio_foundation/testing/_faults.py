@@ -80,6 +80,7 @@ child 'supervisor/work', at its checkpoint 3
         self._plan = [_check_fault(fault) for fault in plan]
         self._chances: list[Chance] = []
         self._fired: list[Fault] = []
+        self._met: set[str] = set()
         self._session: _Session | None = None
 
     def __repr__(self) -> str:
@@ -108,6 +109,18 @@ child 'supervisor/work', at its checkpoint 3
             if fault in left:
                 left.remove(fault)
         return tuple(left)
+
+    @property
+    def unmet(self) -> tuple[Fault, ...]:
+        """The faults of the plan for children of whom none has run while the faults were active.
+
+        It is how a name that is misspelt shows.
+        """
+        return tuple(
+            fault
+            for fault in self._plan
+            if not any(is_meant(fault.child, path) for path in self._met)
+        )
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -423,7 +436,7 @@ child 'supervisor/work', at its checkpoint 3
                 "faults.again(seed).active()"
             )
         course = Course(random.Random(self._seed), self._plan, self._chances)  # noqa: S311
-        self._session = _Session(course, self._fired)
+        self._session = _Session(course, self._fired, self._met)
         return self._session
 
 
@@ -471,6 +484,7 @@ class _Session(Instrument):
 
     course: Course
     fired: list[Fault]
+    met: set[str]
     is_active: bool = attrs.field(init=False, default=True)
     armed: defaultdict[str, deque[Fault]] = attrs.field(
         init=False, factory=lambda: defaultdict[str, deque[Fault]](deque)
@@ -487,6 +501,7 @@ class _Session(Instrument):
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         path = self._reach.path_of(task)
         if path is not None:
+            self.met.add(path)
             self.driven[path] = self._by_task[task] = Driven(task, path, self.armed[path], self)
 
     def task_exited(self, task: trio.lowlevel.Task) -> None:

@@ -10,7 +10,7 @@ that nobody else does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from typing import Any, final
 
 import attrs
@@ -40,6 +40,16 @@ class SagaResult:
 
     def __getitem__(self, step: str) -> Any:  # noqa: ANN401  each step returns what it likes
         return self.results[step]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the steps, so that ``dict(result)`` is what they returned."""
+        return self.results.keys()
 
 
 @final
