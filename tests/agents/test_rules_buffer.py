@@ -15,6 +15,40 @@ class Message:
     accepted_at: float
 
 
+def a_buffer(*messages: tuple[int, float]) -> Buffer[Message]:
+    buffer = Buffer[Message](9)
+    for sequence, accepted_at in messages:
+        buffer.add(Message(sequence, accepted_at))
+    return buffer
+
+
+def waiting(buffer: Buffer[Message]) -> list[int]:
+    return [message.sequence for message in buffer.waiting]
+
+
+def test_each_has_its_place_and_the_most_there_were_is_remembered() -> None:
+    buffer = a_buffer()
+    assert buffer.peak == 0
+    for number, order in [(4, [4]), (1, [1, 4]), (2, [1, 2, 4]), (3, [1, 2, 3, 4])]:
+        buffer.add(Message(number, 0.0))
+        assert waiting(buffer) == order
+    buffer.take()
+    assert buffer.peak == buffer.held == 4
+    buffer.empty()
+    assert (buffer.peak, buffer.held) == (4, 1)
+
+
+def test_one_that_is_sent_again_does_not_hide_that_those_behind_it_are_older() -> None:
+    buffer = a_buffer((2, 0.0), (3, 4.0), (1, 5.0), (4, 6.0))
+    assert buffer.expires_at(10.0) == 10.0
+    assert buffer.expire(9.5, 10.0) == []
+    assert buffer.expire(10.0, 10.0) == [Message(2, 0.0)]
+    assert waiting(buffer) == [1, 3, 4]
+    assert buffer.expires_at(10.0) == 14.0
+    assert buffer.expire(15.0, 10.0) == [Message(1, 5.0), Message(3, 4.0)]
+    assert waiting(buffer) == [4]
+
+
 class BufferMachine(RuleBasedStateMachine):
     """A buffer beside a list in which each message says where it is."""
 

@@ -95,6 +95,12 @@ def test_a_child_that_only_returned_gets_advice() -> None:
     assert "traceback" not in report
 
 
+@pytest.mark.parametrize(("count", "told"), [(6, "1 failure"), (7, "2 failures")])
+def test_one_failure_that_is_left_out_is_told_as_one(count: int, told: str) -> None:
+    lines = failure_report([gave_up(*[POLL] * count)], "").splitlines()
+    assert lines[1] == f"    ({told} before these)"
+
+
 def test_of_a_long_history_the_last_failures_are_told() -> None:
     lines = failure_report([gave_up(*[POLL] * 9)], "").splitlines()
     assert lines[1:] == [

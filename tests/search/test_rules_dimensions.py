@@ -170,6 +170,7 @@ def test_a_dimension_that_makes_no_sense_is_refused(make: Any, message: str) -> 
         (lambda: Uniform(True, 1), "a must be a number, not True"),
         (lambda: IntUniform(wrong(1.0), 2), "a must be a whole number, not 1.0"),
         (lambda: IntUniform(1, 2, step=wrong(0.5)), "step must be a whole number, not 0.5"),
+        (lambda: Uniform(1, 2, step=wrong("x")), "step must be a number, not 'x'"),
         (lambda: Choice("rbf"), "values must be a list, not 'rbf': write Choice(['rbf'])"),
         (lambda: Choice({"a", "b"}), "values must have an order"),
         (lambda: Choice(wrong(3)), "values must be a list, not 3: write Choice([...])"),
@@ -283,3 +284,8 @@ def test_a_set_of_choices_is_told_what_to_write() -> None:
         "values must have an order, or the search would be another one in each run: "
         "write Choice(sorted(...)), not a set"
     )
+
+
+def test_one_is_the_last_of_all() -> None:
+    last = [one.at(1.0) for one in (IntUniform(1, 6), Choice(["a", "b", "c"]))]
+    assert last == [6, "c"]

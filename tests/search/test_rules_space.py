@@ -307,3 +307,9 @@ def test_each_value_of_a_condition_is_one_that_there_may_be(wanted: object, told
 def test_a_condition_tells_choices_apart_that_are_equal() -> None:
     space = SearchSpace(k=Choice([1, True]), x=Uniform(0, 1, when={"k": 1}))
     assert [space.is_met({"k": 1}, {"k": value}) for value in (1, True)] == [True, False]
+
+
+@pytest.mark.parametrize("units", [[], [0.5], [0.5, 0.5, 0.5]])
+def test_a_place_in_the_cube_has_a_number_for_each_dimension(units: list[float]) -> None:
+    with pytest.raises(ValueError, match="argument 2 is"):
+        SearchSpace(x=Uniform(0, 1), y=Uniform(0, 1)).at(units)

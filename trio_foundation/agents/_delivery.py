@@ -156,18 +156,18 @@ class Parcel:
         key: str | None,
         accepted_at: float,
     ) -> None:
-        self.agent_id = agent_id
-        self.message = message
-        self.sender = sender
-        self.key = key
-        self.accepted_at = accepted_at
+        self.agent_id: str = agent_id
+        self.message: object = message
+        self.sender: str | None = sender
+        self.key: str | None = key
+        self.accepted_at: float = accepted_at
         """When its sender gave it, in seconds."""
-        self.sequence = 0
-        self.attempt = 1
-        self.is_redelivery = False
-        self.is_sent = False
+        self.sequence: int = 0
+        self.attempt: int = 1
+        self.is_redelivery: bool = False
+        self.is_sent: bool = False
         """Whether the breaker has let this attempt through."""
-        self.has_begun = False
+        self.has_begun: bool = False
         """Whether a handler has begun it, in this attempt."""
         self.error: BaseException | None = None
         """What the attempt before failed with."""

@@ -60,7 +60,7 @@ class DeliveryError(FoundationError):
     under the same key, if at all."""
 
     def __init__(self, agent_id: str, outcome: DeliveryOutcome = "not_done") -> None:
-        super().__init__(agent_id)
+        super().__init__(agent_id, outcome)
         self.agent_id = agent_id
         self.outcome = outcome
 
@@ -100,7 +100,7 @@ class DeliveryTimeout(DeliveryError):
         self, agent_id: str, seconds: float, outcome: DeliveryOutcome = "not_done"
     ) -> None:
         super().__init__(agent_id, outcome)
-        self.args = (agent_id, seconds, outcome)
+        FoundationError.__init__(self, agent_id, seconds, outcome)  # what it is pickled as
         self.seconds = seconds
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ class DeliveryFailed(DeliveryError):
         self, agent_id: str, reason: DeliveryFailure, outcome: DeliveryOutcome = "not_done"
     ) -> None:
         super().__init__(agent_id, outcome)
-        self.args = (agent_id, reason, outcome)
+        FoundationError.__init__(self, agent_id, reason, outcome)  # as above
         self.reason = reason
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ import outcome
 import trio
 from trio.lowlevel import Abort, Task
 
-from ..resilience import CircuitBreaker
+from ..resilience import CircuitBreaker, RateLimiter
 from ..telemetry import emit, wanted
 from ._delivery import DeadLetter, DeadLetterReason, Parcel
 from ._errors import CoordinatorClosed, ReceiverNotFound
@@ -65,19 +65,19 @@ class Lane:
         terms: Terms,
         on_change: Callable[[Lane], None],
     ) -> None:
-        self.agent_id = agent_id
-        self.breaker = breaker
+        self.agent_id: str = agent_id
+        self.breaker: CircuitBreaker = breaker
         self.buffer: Buffer[Parcel] = Buffer(terms.buffer_capacity)
-        self.tally = Tally()
-        self.limiter = terms.make_limiter()
-        self.last_number = 0
-        self.in_flight = 0
+        self.tally: Tally = Tally()
+        self.limiter: RateLimiter | None = terms.make_limiter()
+        self.last_number: int = 0
+        self.in_flight: int = 0
         """How many messages are on their way that do not come back to the buffer."""
-        self.in_hand = 0
+        self.in_hand: int = 0
         """How many messages were taken out of the buffer to be delivered, and are on their way."""
-        self.paused_until = -math.inf
+        self.paused_until: float = -math.inf
         """Until when, in seconds, nothing that waits is delivered, as it failed just now."""
-        self.workers = 0
+        self.workers: int = 0
         """How many tasks deliver what is in the buffer."""
         self.ended_by: Literal["gone", "closed"] | None = None
         """Why nothing is put into the buffer any more."""

@@ -57,8 +57,8 @@ class Buffer(Generic[NumberedT]):
     """Those that are not in hand."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.peak = 0
+        self.capacity: int = capacity
+        self.peak: int = 0
         """How many there were at most."""
         self.waiting = deque()
         # The numbers of those in hand that may come back, oldest first.
