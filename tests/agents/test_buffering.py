@@ -260,6 +260,29 @@ async def test_the_buffer_of_one_who_is_gone_for_good_is_handed_over(
         assert works.coordinator.statistics().receivers == {}
 
 
+async def test_nobody_waits_any_more_for_one_who_is_gone(autojump_clock: MockClock) -> None:
+    async with at_work() as works:
+        works.coordinator.breaker("ann").force_open()  # which ends by no time
+        await works.coordinator.deliver("ann", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert waiting_tasks() == ["deliver what waits for ann"]
+        await works.supervisor.stop_child("ann")
+        await trio.testing.wait_all_tasks_blocked()
+        assert waiting_tasks() == []
+
+
+def waiting_tasks() -> list[str]:
+    """Return the names of the tasks of coordinators."""
+    found: list[str] = []
+    tasks = [trio.lowlevel.current_root_task()]
+    while tasks:
+        task = tasks.pop()
+        assert task is not None
+        found += [task.name] if task.name.startswith("deliver what waits") else []
+        tasks += [each for nursery in task.child_nurseries for each in nursery.child_tasks]
+    return found
+
+
 async def test_the_buffer_of_one_who_is_started_again_stays(autojump_clock: MockClock) -> None:
     async with at_work() as works:
         await break_down(works)
