@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from trio_foundation.agents import (
     ReceiverNotFound,
 )
 from trio_foundation.telemetry import subscribe
+from trio_foundation.testing import explore
 
-from ._robots import Orders, at_work
+from ._robots import Orders, Works, at_work
 
 
 async def test_what_waits_when_the_block_ends_is_handed_over(autojump_clock: MockClock) -> None:
@@ -249,3 +251,27 @@ async def test_the_count_of_one_who_is_gone_stays_in_the_sum(autojump_clock: Moc
         told = works.coordinator.statistics()
         assert (told.messages, told.delivered, told.failed) == (2, 1, 1)
         assert [*told.receivers] == ["bob"]
+
+
+async def a_failure_at_the_end_of_a_drain() -> None:
+    async with (
+        at_work(orders=Orders("hang"), attempts=2, drain_concurrency=2) as works,
+        trio.open_nursery() as nursery,
+    ):
+        # It fails at five seconds, and is then put into the buffer, or is too late for that.
+        nursery.start_soon(_send_or_be_late, works)
+        await trio.testing.wait_all_tasks_blocked()
+        works.coordinator.breaker("ann").force_open()
+        await works.coordinator.deliver("ann", 2)
+        left = await works.coordinator.drain(5.0)
+        assert trio.current_time() == 5.0
+        assert [letter.message for letter in left] in ([2], [1, 2])
+
+
+async def _send_or_be_late(works: Works) -> None:
+    with suppress(CoordinatorClosed):
+        assert await works.coordinator.deliver("ann", 1) == Receipt("buffered")
+
+
+def test_a_message_that_fails_just_then_does_not_hold_up_the_end_of_a_drain() -> None:
+    explore(a_failure_at_the_end_of_a_drain, seeds=range(20))

@@ -345,3 +345,12 @@ def test_what_is_nothing_to_await_is_refused() -> None:
 def test_a_number_is_no_seeds() -> None:
     with pytest.raises(TypeError, match=r"write seeds=range\(50\), or \[50\]"):
         explore(a_tree_that_runs, seeds=50)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_run_that_ends_after_its_time_has_failed_too() -> None:
+    async def deaf() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(200)
+
+    with pytest.raises(trio.TooSlowError):
+        explore(deaf, seeds=[0], timeout=100)

@@ -139,3 +139,13 @@ async def test_what_makes_no_sense_is_refused(
     async with open_supervisor() as sup:
         with pytest.raises(error, match=message):
             opener(**{"sup": sup, "seed": 1, **arguments})
+
+
+async def test_an_error_of_the_body_is_not_lost_to_a_cancellation() -> None:
+    error = KeyError("body")
+    with trio.CancelScope() as scope, pytest.raises(KeyError) as failure:
+        async with open_test_supervisor([child(trio.sleep_forever, name="web")]) as sup:
+            async with open_storm(sup, seed=1):
+                scope.cancel()
+                raise error
+    assert failure.value is error

@@ -252,7 +252,7 @@ class PostOffice:
     async def _drain_lane(self, lane: Lane) -> None:
         """Deliver what is in the buffer of a receiver, until it is empty."""
         may_go = lane.limiter is None
-        while True:
+        while not self._is_over:  # as it may be when a task that was to begin does
             lane.expire()
             if not lane.buffer.waiting:
                 return
@@ -330,6 +330,7 @@ class PostOffice:
         with trio.CancelScope(deadline=deadline):
             while any(lane.buffer.held for lane in self._all_lanes()):
                 await self._at_rest.park()
+        self.stop()  # or a sender that fails just now would have another task begin
         for scope in self._workers:
             scope.cancel(reason="the time to drain the buffers is over")
         with trio.CancelScope(shield=True):  # they are cancelled, and wait for nothing

@@ -145,7 +145,7 @@ async def _run(
                 f"await: write `async def {name}():`"
             )
         await waiting
-    if watch.scope.cancelled_caught:
+    if watch.scope.cancel_called:  # also if it ended afterwards, within a shield
         raise trio.TooSlowError(watch.why or f"it was not over after {seconds_in_words(limit)}")
 
 

@@ -102,6 +102,8 @@ class _Storm(AbstractAsyncContextManager[Faults]):
     ) -> None:
         assert self._block is not None
         assert self._nursery is not None
+        # What the body raised is not to be replaced by a cancellation from around the block.
+        self._nursery.cancel_scope.shield = True
         self._nursery.cancel_scope.cancel(reason="the storm is over")
         # The nursery is not told of the body's error, which would come out in a group.
         await self._block.__aexit__(None, None, None)  # noqa: ASYNC102  it is cancelled
