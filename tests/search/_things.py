@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import trio
@@ -9,7 +12,7 @@ import trio
 from trio_foundation.search import SearchResult, SearchSpace, Uniform, random_search
 from trio_foundation.tasks import open_task_supervisor
 
-__all__ = ["LINE", "points", "search", "search_for", "value_of_x", "wrong"]
+__all__ = ["LINE", "full_disk", "points", "search", "search_for", "value_of_x", "wrong"]
 
 LINE = SearchSpace(x=Uniform(0, 10))
 
@@ -47,3 +50,14 @@ async def search_for(
 def points(result: SearchResult) -> list[tuple[int, dict[str, Any], float | None]]:
     """Return what trials were run, and what came of them."""
     return [(trial.index, trial.params, trial.value) for trial in result.trials]
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """Let no file become longer than *room*, not even that to which pytest writes meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

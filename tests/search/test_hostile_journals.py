@@ -6,8 +6,6 @@ import gc
 import json
 import logging
 import os
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from trio_foundation.search import (
 from trio_foundation.search._journal import Journal, Record, read_record
 from trio_foundation.tasks import open_task_supervisor
 
-from ._things import LINE, points, search, value_of_x, wrong
+from ._things import LINE, full_disk, points, search, value_of_x, wrong
 
 
 @pytest.fixture(autouse=True)
@@ -142,18 +140,8 @@ async def test_what_is_no_path_is_refused(option: str, path: object) -> None:
         await search(LINE, value_of_x, **{option: wrong(path)})
 
 
-@pytest.fixture
-def very_full_disk() -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-async def test_a_disk_without_room_for_the_first_line_leaves_no_file_open(
-    path: Path, very_full_disk: None
-) -> None:
-    with pytest.raises(OSError, match="too large"):
+async def test_a_disk_without_room_for_the_first_line_leaves_no_file_open(path: Path) -> None:
+    with full_disk(20), pytest.raises(OSError, match="too large"):
         await search(LINE, value_of_x, journal=path)
     gc.collect()  # which would warn of a file that nobody has closed
     assert read(path) == b""

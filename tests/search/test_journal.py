@@ -6,8 +6,6 @@ import json
 import logging
 import math
 import re
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,7 @@ from trio_foundation.search._rules import decode, encode
 from trio_foundation.search._rules._journal import described, described_error
 from trio_foundation.tasks import TaskSupervisorNotRunning
 
-from ._things import LINE, points, search, search_for, value_of_x
+from ._things import LINE, full_disk, points, search, search_for, value_of_x
 
 SPACE = SearchSpace(
     x=Uniform(0, 10),
@@ -301,17 +299,8 @@ async def test_failures_of_before_count(path: Path) -> None:
     assert (await search(LINE, value_of_x, resume_from=path, max_failures=3)).complete
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Lets no file become longer than a few lines of a journal."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-async def test_a_disk_that_is_full_ends_the_search(path: Path, full_disk: None) -> None:
-    with pytest.raises(OSError, match="too large"):
+async def test_a_disk_that_is_full_ends_the_search(path: Path) -> None:
+    with full_disk(1_000), pytest.raises(OSError, match="too large"):
         await search(LINE, value_of_x, journal=path)
     assert 500 < len(read(path)) <= 1_000
     assert len(lines_of(path)) > 2  # each of them whole
