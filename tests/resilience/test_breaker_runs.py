@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from trio.testing import MockClock
 from trio_foundation.resilience import (
     BreakerOpen,
     BreakerOptions,
+    CallRejected,
+    CallSucceeded,
     CircuitBreaker,
     StateChanged,
     open_breakers,
@@ -48,6 +51,60 @@ def test_a_closed_breaker_lives_through_one_run_after_the_other(options: Breaker
 
 async def statistics_of(breaker: CircuitBreaker) -> Any:
     return assert_lawful(breaker)
+
+
+def test_each_run_has_its_own_listeners_though_they_share_a_breaker_and_a_clock() -> None:
+    breaker, clock = CircuitBreaker("b"), MockClock()
+    heard: list[CallSucceeded | CallRejected] = []
+
+    async def unheard() -> None:
+        await keep_calling(breaker)
+
+    async def heeded() -> None:
+        with subscribe(heard.append, CallSucceeded, CallRejected):
+            await breaker.call(trio.sleep, 0)
+            breaker.force_open()
+            with pytest.raises(BreakerOpen):
+                await breaker.call(succeed)
+        breaker.reset()
+        await keep_calling(breaker)
+
+    for async_fn in (unheard, heeded, unheard, heeded):
+        trio.run(async_fn, clock=clock)
+    assert [type(event) for event in heard] == [CallSucceeded, CallRejected] * 2
+
+
+def test_who_comes_to_listen_while_a_block_is_guarded_hears_how_long_it_took() -> None:
+    breaker, heard = CircuitBreaker("b"), list[CallSucceeded]()
+
+    async def main() -> None:
+        with ExitStack() as stack:
+            async with breaker.guard():
+                await trio.sleep(2)
+                stack.enter_context(subscribe(heard.append, CallSucceeded))
+                await trio.sleep(3)
+        async with breaker.guard():
+            pass
+
+    run(main)
+    assert heard == [CallSucceeded(breaker="b", after=5.0)]
+
+
+def test_slow_blocks_are_counted_whichever_ends_first() -> None:
+    breaker = CircuitBreaker("b", slow_after=5.0, cancel_in_flight=True)
+
+    async def block(seconds: float) -> None:
+        async with breaker.guard():
+            await trio.sleep(seconds)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for seconds in (7, 1, 6, 2, 5):
+                nursery.start_soon(block, seconds)
+        seen = assert_lawful(breaker)
+        assert (seen.succeeded, seen.failed, seen.slow, seen.in_flight) == (2, 3, 3, 0)
+
+    run(main)
 
 
 def test_a_reset_makes_a_breaker_fit_for_another_run() -> None:

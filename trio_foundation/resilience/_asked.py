@@ -18,24 +18,22 @@ R = TypeVar("R")
 class Asked(Generic[P, R]):
     """Functions, each there until its block ends; one may come or go while they are called."""
 
-    __slots__ = ("_functions",)
+    __slots__ = ("functions",)
 
     def __init__(self) -> None:
-        self._functions: dict[object, Callable[P, R]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._functions)
+        self.functions: dict[object, Callable[P, R]] = {}
+        """Those that are there; to call them, iterate over this, as they come and go."""
 
     def __iter__(self) -> Iterator[Callable[P, R]]:
-        return iter(tuple(self._functions.values()))
+        return iter(tuple(self.functions.values()))
 
     @contextmanager
     @enable_ki_protection
     def including(self, function: Callable[P, R]) -> Generator[None]:
         """Have a function called too, until the block ends."""
         key = object()
-        self._functions[key] = function
+        self.functions[key] = function
         try:
             yield
         finally:
-            del self._functions[key]
+            del self.functions[key]

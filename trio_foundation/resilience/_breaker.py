@@ -27,6 +27,7 @@ from ._guard import Guard
 from ._options import first_open_time, open_times, window_of
 from ._rules import BreakerState, Circuit, Counts, ErrorTypes, Judge
 from ._statistics import BreakerStatistics
+from ._this_run import this_run
 from ._watch import run_health_probes
 from ._workers import Workers
 
@@ -227,9 +228,12 @@ class CircuitBreaker:
         """
         check_async_fn("call", async_fn, args)
         core = self._core
+        run = this_run()
+        now = run.clock.current_time()
+        if not core.is_clear(now):
+            now = await core.clear(run, now)
         call = GuardedCall(core, async_fn, args)
-        if not core.admits_at_once(call):
-            await core.admit(call)
+        core.book(call, run, now)
         if self._workers is None:
             await call.run_alone()
         else:

@@ -31,6 +31,7 @@ from ._events import (
 from ._flight import Flight
 from ._rules import Change, Circuit, Judge, Verdict, asked_pause
 from ._statistics import BreakerStatistics
+from ._this_run import ThisRun
 
 __all__ = ["Core"]
 
@@ -112,21 +113,30 @@ class Core:
     # Letting calls through
 
     @enable_ki_protection
-    def admits_at_once(self, flight: Flight) -> bool:
-        """Let a call through by the short way: all is well, and its caller is not late."""
-        now = trio.current_time()
+    def is_clear(self, now: float) -> bool:
+        """Return whether a call may be let through without more ado: nothing at all is amiss.
+
+        Args:
+            now: The time, in seconds.
+        """
         if self._slow_line:
             self.touch(now)
-        if self.circuit.state != "closed" or self.refusers:
-            return False
-        if trio.current_effective_deadline() <= now:
-            return False
-        self.book(flight, now)
-        return True
+        return (
+            self.circuit.state == "closed"
+            and not self.refusers.functions
+            and trio.current_effective_deadline() > now
+        )
 
     @enable_ki_protection
-    async def admit(self, flight: Flight) -> None:
-        """Let a call through.
+    async def clear(self, run: ThisRun, now: float) -> float:
+        """Find out whether a call may be let through that is not clear.
+
+        Args:
+            run: The run that it is made in.
+            now: The time, in seconds.
+
+        Returns:
+            The time to `book` it at, in seconds.
 
         Raises:
             BreakerOpen: If it is rejected.
@@ -134,19 +144,18 @@ class Core:
                 does not wait, Trio does not notice that a deadline passes.
         """
         while True:
-            now = trio.current_time()
             refusal = self.refusal(now)
             if refusal is not None:
                 try:
                     await trio.lowlevel.checkpoint()
-                    self._note_rejection(refusal)
+                    self._note_rejection(run, refusal)
                     raise refusal
                 finally:
                     del refusal  # its traceback holds this frame
             if trio.current_effective_deadline() > now:
-                self.book(flight, now)
-                return
+                return now
             await trio.lowlevel.checkpoint()
+            now = run.clock.current_time()
 
     def refusal(self, now: float, *, is_own: bool = False) -> BreakerOpen | None:
         """Return the error of a call that is not let through at a time, in seconds.
@@ -163,19 +172,20 @@ class Core:
         return BreakerOpen(self.name, circuit.state, circuit.retry_after(now), self.last_error)
 
     def _has_room_for_users(self) -> bool:
-        if self.refusers and any(refuses() for refuses in self.refusers):
+        if self.refusers.functions and any(refuses() for refuses in self.refusers):
             return False
         return not self.has_health or self.circuit.state != "half_open"
 
-    def _note_rejection(self, refusal: BreakerOpen) -> None:
+    def _note_rejection(self, run: ThisRun, refusal: BreakerOpen) -> None:
         self._rejected += 1
-        if wanted(CallRejected):
+        if run.rejected.is_there:
             after = refusal.retry_after
             emit(CallRejected(breaker=self.name, state=refusal.state, retry_after=after))
 
-    def book(self, flight: Flight, now: float) -> None:
-        """Let a call through that is not refused."""
+    def book(self, flight: Flight, run: ThisRun, now: float) -> None:
+        """Let a call through that has been cleared just now."""
         self._calls += 1
+        flight.run = run
         flight.admitted_at = now
         flight.generation = self.circuit.admit()
         if self._keeps_flights:
@@ -205,14 +215,35 @@ class Core:
     @enable_ki_protection
     def end_by_result(self, flight: Flight, result: object) -> None:
         """Note that a call has returned."""
-        verdict: Verdict = "success"
-        if self.judge.result_is_failure is not None and self._is_to_be_judged(flight):
-            try:
-                verdict = self.judge.of_result(result)
-            except BaseException:
-                self.end(flight, "ignored")
-                raise
+        if self.judge.result_is_failure is None or not self._is_to_be_judged(flight):
+            self.end_well(flight)
+            return
+        try:
+            verdict = self.judge.of_result(result)
+        except BaseException:
+            self.end(flight, "ignored")
+            raise
         self.end(flight, verdict)
+
+    @enable_ki_protection
+    def end_well(self, flight: Flight) -> None:
+        """Note that a call has succeeded; by the short way, if nothing has happened meanwhile.
+
+        It is still the state that let the call through, so no open time can be over.
+        """
+        now = flight.run.clock.current_time()
+        if (
+            flight.is_over
+            or flight.is_slow
+            or flight.generation != self.circuit.generation
+            or (self._slow_line and self._slow_at(self._slow_line[0]) <= now)
+        ):
+            self.end(flight, "success")
+            return
+        flight.is_over = True
+        if self._keeps_flights:
+            self._forget(flight)
+        self._succeed(flight, now)
 
     @enable_ki_protection
     def end_by_error(self, flight: Flight, error: BaseException) -> None:
@@ -239,7 +270,7 @@ class Core:
         Callers who give up are how an outage looks. With *slow_after* the patience has to be
         that long at least.
         """
-        waited = trio.current_time() - flight.admitted_at
+        waited = flight.run.clock.current_time() - flight.admitted_at
         is_failure = by_deadline and (self.slow_after is None or waited >= self.slow_after)
         self.end(flight, "failure" if is_failure else "cancelled")
 
@@ -256,9 +287,10 @@ class Core:
         """Note how a call has ended; a second time changes nothing."""
         if flight.is_over:
             return
-        now = trio.current_time()
+        now = flight.run.clock.current_time()
         try:
-            self.touch(now)
+            if self._slow_line or now >= self.circuit.until:
+                self.touch(now)
         finally:
             self._land(flight, verdict, error, now)
 
@@ -286,6 +318,8 @@ class Core:
 
     def _forget(self, flight: Flight) -> None:
         del self._flights[flight]
+        if self._slow_line and self._slow_line[0] is flight:
+            self._slow_line.popleft()
         if self.watch is not None and not self._flights:
             self.watch.cancel(reason="no guarded call is under way")
             self.watch = None
@@ -306,7 +340,7 @@ class Core:
         change = self.circuit.settle(flight.generation, "success", now)
         if change is not None:
             self._apply(change)
-        if wanted(CallSucceeded):
+        if flight.run.succeeded.is_there:
             emit(CallSucceeded(breaker=self.name, after=now - flight.admitted_at))
 
     def _fail(self, flight: Flight, error: BaseException | None, now: float) -> None:

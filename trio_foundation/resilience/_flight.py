@@ -6,18 +6,31 @@ from typing import Literal
 
 import trio
 
+from ._this_run import ThisRun
+
 __all__ = ["Flight"]
 
 
 class Flight:
     """A call that was let through, and has not ended."""
 
-    __slots__ = ("admitted_at", "ended_by", "generation", "is_over", "is_probe", "is_slow", "scope")
+    __slots__ = (
+        "admitted_at",
+        "ended_by",
+        "generation",
+        "is_over",
+        "is_probe",
+        "is_slow",
+        "run",
+        "scope",
+    )
 
     admitted_at: float
     """When it was let through, in seconds."""
     generation: int
     """The number of the state that let it through."""
+    run: ThisRun
+    """The Trio run that it is in."""
 
     def __init__(self) -> None:
         self.scope: trio.CancelScope | None = None

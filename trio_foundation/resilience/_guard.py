@@ -12,6 +12,7 @@ from trio.lowlevel import enable_ki_protection
 from ._cancelled import is_by_deadline, is_only_cancelled
 from ._core import Core
 from ._flight import Flight
+from ._this_run import this_run
 
 __all__ = ["Guard"]
 
@@ -35,8 +36,11 @@ class Guard(Flight, AbstractAsyncContextManager[None]):
             raise RuntimeError("a guard is entered once: write breaker.guard() again")
         self._is_entered = True
         core = self._core
-        if not core.admits_at_once(self):
-            await core.admit(self)
+        run = this_run()
+        now = run.clock.current_time()
+        if not core.is_clear(now):
+            now = await core.clear(run, now)
+        core.book(self, run, now)
         if self.is_probe and core.probe_timeout is not None:
             self.scope = trio.CancelScope(relative_deadline=core.probe_timeout)
         elif core.cancel_in_flight:
@@ -57,7 +61,7 @@ class Guard(Flight, AbstractAsyncContextManager[None]):
         core = self._core
         left = exc if self.scope is None else self._leave(self.scope, exc)
         if left is None:
-            core.end(self, "success")
+            core.end_well(self)
         elif is_only_cancelled(left):
             core.end_cancelled(self, by_deadline=is_by_deadline(left))
         else:

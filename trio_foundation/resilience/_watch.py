@@ -10,6 +10,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from ._core import Core
 from ._flight import Flight
+from ._this_run import this_run
 
 __all__ = ["note_slow_call", "run_health_probes", "start_watch"]
 
@@ -66,7 +67,7 @@ async def _probe(core: Core, health: Callable[[], Awaitable[object]]) -> None:
         await core.wait_change()
         return
     flight = Flight()
-    core.book(flight, now)
+    core.book(flight, this_run(), now)
     limit = math.inf if core.probe_timeout is None else core.probe_timeout
     try:
         with trio.CancelScope(relative_deadline=limit):

@@ -165,7 +165,6 @@ class Circuit:
         generation: int,
         verdict: Verdict,
         now: float,
-        *,
         open_for: float | None = None,
     ) -> Change | None:
         """Note how a call ended at time *now*, in seconds.
@@ -184,7 +183,7 @@ class Circuit:
         if generation != self.generation or self.state == "disabled":
             return None
         if self.state == "closed":
-            if verdict == "ignored" or not self._window.record(now, failed=verdict == "failure"):
+            if verdict == "ignored" or not self._window.record(now, verdict == "failure"):
                 return None
             return self._go("tripped", "failures", now, open_for)
         self._probes -= 1

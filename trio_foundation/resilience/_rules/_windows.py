@@ -20,7 +20,7 @@ _LEAST_WIDTH = 1e-9
 class Window(Protocol):
     """Remembers outcomes, and says when there are too many failures among them."""
 
-    def record(self, now: float, *, failed: bool) -> bool:
+    def record(self, now: float, failed: bool) -> bool:
         """Note an outcome at time *now*, in seconds; return whether that is too much."""
         ...
 
@@ -48,7 +48,7 @@ class ConsecutiveFailures:
         self._threshold = threshold
         self._failures = 0
 
-    def record(self, now: float, *, failed: bool) -> bool:
+    def record(self, now: float, failed: bool) -> bool:
         """Note an outcome; return whether that is too much."""
         self._failures = self._failures + 1 if failed else 0
         return self._failures >= self._threshold
@@ -80,7 +80,7 @@ class CountWindow:
         self._rate = rate
         self._minimum = min(minimum, size)
 
-    def record(self, now: float, *, failed: bool) -> bool:
+    def record(self, now: float, failed: bool) -> bool:
         """Note an outcome; return whether that is too much."""
         outcomes = self._outcomes
         if len(outcomes) == outcomes.maxlen:
@@ -125,7 +125,7 @@ class TimeWindow:
         self._slice = -(2**63)  # the number of the newest
         self._total = self._failures = 0
 
-    def record(self, now: float, *, failed: bool) -> bool:
+    def record(self, now: float, failed: bool) -> bool:
         """Note an outcome; return whether that is too much."""
         self._move_to(now)
         newest = self._slices[-1]
