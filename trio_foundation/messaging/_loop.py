@@ -103,7 +103,7 @@ class Loop(Generic[S]):
         box.task = trio.lowlevel.current_task()
         box.on_stopping = self._on_stopping
         try:
-            self._take_in_hand(Own("setup", (), NO_KWARGS, 0.0))
+            self._take_in_hand(Own("setup"))
             await self._set_up()
             box.current = None
             if self.post.drain:
@@ -144,7 +144,7 @@ class Loop(Generic[S]):
         if server is None or type(server).teardown is Server.teardown:
             return
         exit = self.child.exit_by(error)
-        self._take_in_hand(Own("teardown", (), NO_KWARGS, 0.0))
+        self._take_in_hand(Own("teardown"))
         try:
             with cleanup_scope():
                 await run_for_certain(server.teardown, exit)

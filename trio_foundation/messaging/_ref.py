@@ -204,8 +204,12 @@ class Ref(Generic[S_co]):
         if box.is_shut and not _may_still(box):
             raise ServerGone(box.name)
         is_dated = box.has_timers or box.audience.is_there
-        now = box.now() if is_dated else UNDATED
-        box.store.put(Cast(name, args, kwargs, now))
+        request = Cast()
+        request.method = name
+        request.args = args
+        request.kwargs = kwargs
+        request.queued_at = box.now() if is_dated else UNDATED
+        box.store.put(request)
 
     @enable_ki_protection
     async def cast_wait(
@@ -259,7 +263,12 @@ class Ref(Generic[S_co]):
         would_wait = store.overflow == "block" and store.is_full
         if would_wait and box.current is not None and _is_own(box, trio.lowlevel.current_task()):
             await _turn_away(SelfCall(box.name, name))
-        await store.send(Cast(name, args, kwargs, box.now()))
+        request = Cast()
+        request.method = name
+        request.args = args
+        request.kwargs = kwargs
+        request.queued_at = box.now()
+        await store.send(request)
 
     def statistics(self) -> MailboxStatistics:
         """Return the figures of the server's mailbox in this run, as they are now.

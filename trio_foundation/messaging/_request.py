@@ -34,25 +34,22 @@ class Request:
     is_abandoned: bool = False
     """Whether its caller has left. A server asks only when the caller has begun to wait."""
 
+    method: str
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    queued_at: float
+
     caller: Task | None
     """Who waits for the answer, once somebody does."""
-
-    def __init__(
-        self,
-        method: str,
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-        queued_at: float,
-    ) -> None:
-        self.method: str = method
-        self.args: tuple[object, ...] = args
-        self.kwargs: Mapping[str, object] = kwargs
-        self.queued_at: float = queued_at
 
 
 @final
 class Cast(Request):
-    """Nobody waits for it."""
+    """Nobody waits for it.
+
+    Whoever makes it fills in its attributes: an ``__init__`` in Python would take as long as
+    the mailbox does.
+    """
 
     __slots__ = ()
     kind: ClassVar[Kind] = "cast"
@@ -68,7 +65,9 @@ class Tick(Request):
     caller: Task | None = None
 
     def __init__(self, job: tuple[str, tuple[object, ...]], due: float) -> None:
-        super().__init__(*job, NO_KWARGS, due)
+        self.method, self.args = job
+        self.kwargs = NO_KWARGS
+        self.queued_at = due
         self.job: tuple[str, tuple[object, ...]] = job
         """The very object that the timer was set with."""
 
@@ -80,6 +79,12 @@ class Own(Request):
     __slots__ = ()
     kind: ClassVar[Kind] = "own"
     caller: Task | None = None
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.args = ()
+        self.kwargs = NO_KWARGS
+        self.queued_at = UNDATED
 
 
 @final
@@ -96,7 +101,6 @@ class Call(Request):
         kwargs: Mapping[str, object],
         queued_at: float,
     ) -> None:
-        # Not by `super`, which each call would pay for.
         self.method = method
         self.args = args
         self.kwargs = kwargs

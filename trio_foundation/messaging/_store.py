@@ -104,9 +104,10 @@ class Store(Generic[T]):
             self._sent += 1
             self._received += 1
             return
-        used = len(self.queue)
+        queue = self.queue
+        used = len(queue)
         if used < self._room:
-            self.queue.append(message)
+            queue.append(message)
             self._sent += 1
             if used >= self._peak:
                 self._peak = used + 1
@@ -190,12 +191,13 @@ class Store(Generic[T]):
         if self._slot is not NOTHING:
             slot, self._slot = self._slot, NOTHING
             return slot
-        if not self.queue:
+        queue = self.queue
+        if not queue:
             return NOTHING
         if self._waiting:
             return self._pop()
         self._received += 1
-        return self.queue.popleft()
+        return queue.popleft()
 
     def _pop(self) -> T:
         message = self.queue.popleft()
