@@ -358,7 +358,8 @@ class Engine(ABC):
         assert self._nursery is not None
         if entry.last_exit is not None:
             forget_frames(entry.last_exit.error)
-        self.unschedule(entry)
+        if entry.retry is not None:
+            self.unschedule(entry)
         entry.incarnations += 1
         entry.restarts += is_restart
         now = trio.current_time()
@@ -465,9 +466,11 @@ class Engine(ABC):
 
 def _launch(nursery: trio.Nursery, run: Incarnation) -> None:
     # Trio gives the task a copy of the context that it is started in. Only that copy is to
-    # say who the child is: the captured one would keep the incarnation alive.
+    # say who the child is: the captured one would keep the incarnation alive. It says so from
+    # the beginning, not from the first step on, for whoever is told of new tasks.
     before = CURRENT.set(run)
     try:
-        nursery.start_soon(run.main, name=f"{run.entry.path}/{run.entry.name}")
+        entry = run.entry
+        nursery.start_soon(run.main, name=f"{entry.keeper.path}/{entry.name}")
     finally:
         CURRENT.reset(before)

@@ -115,6 +115,7 @@ class Incarnation:
     async def main(self) -> None:
         """Run the child's function; the whole of the child's task."""
         self.task = trio.lowlevel.current_task()
+        keeper = self.entry.keeper
         raised: BaseException | None = None
         try:
             with self.scope:
@@ -125,11 +126,11 @@ class Incarnation:
         try:
             self._finish(raised)
         except BaseException as error:  # noqa: BLE001  a callback's KeyboardInterrupt and the like
-            self.keeper.interrupt(error)
+            keeper.interrupt(error)
         finally:
             # The error's traceback holds this frame, and this frame would hold the error.
             del raised
-            self.keeper.note_ended(self)
+            keeper.note_ended(self)
 
     def _finish(self, raised: BaseException | None) -> None:
         verdict = judge_run(self, raised)
@@ -172,7 +173,7 @@ class Incarnation:
             return
         if exit.error is not None and not is_fatal:  # what is fatal goes on up, and is seen
             report_exit(entry.path, exit)
-        if self.keeper.audience.is_there and wanted(ChildExited):
+        if entry.keeper.audience.is_there and wanted(ChildExited):
             self._emit(
                 ChildExited(
                     supervisor=entry.path,
@@ -213,13 +214,14 @@ class Incarnation:
         """Become ready at time *now*, in seconds."""
         self.ready_at = self.last_beat = now
         entry = self.entry
+        keeper = entry.keeper
         entry.value = value
         liveness = entry.spec.liveness
         if liveness is not None or self.timed:
             due = math.inf if liveness is None else now + liveness.patience
-            self.keeper.set_timer(self, due)
+            keeper.set_timer(self, due)
         entry.become("running")
-        if self.keeper.audience.is_there and wanted(ChildReady):
+        if keeper.audience.is_there and wanted(ChildReady):
             self._emit(
                 ChildReady(
                     supervisor=entry.path,
@@ -228,7 +230,7 @@ class Incarnation:
                     after=now - self.started_at,
                 )
             )
-        self.keeper.note_ready(self)
+        keeper.note_ready(self)
 
     # Ending it
 

@@ -190,6 +190,8 @@ class StaticEngine(Engine):
         await self.sleeper.until(lambda: run.ended)
         self.joining = None
         run.announce()
+        if run in self.inbox:
+            self.inbox.remove(run)  # a thousand that are joined would be looked through above
 
     async def _halt(self, entry: Entry, cause: str, *, to_return: bool = False) -> None:
         """Stop what runs of *entry*, and join it."""
