@@ -43,6 +43,15 @@ from ._events import (
 )
 from ._exit import Exit
 from ._open import SupervisorOptions, open_dynamic_supervisor, open_supervisor
+from ._process import process_child
+from ._process_errors import ProcessFailed, ProcessKilled, ProcessNotStarted
+from ._process_events import (
+    ProcessEvent,
+    ProcessExited,
+    ProcessOutput,
+    ProcessOverdue,
+    ProcessStarted,
+)
 from ._resident import Resident
 from ._rules._words import AutoShutdown, ChildState, ExitReason, Restart, Strategy
 from ._snapshot import ChildCounts, ChildSnapshot, SupervisorSnapshot
@@ -75,6 +84,14 @@ __all__ = [
     "ExitReason",
     "IgnoreChild",
     "Liveness",
+    "ProcessEvent",
+    "ProcessExited",
+    "ProcessFailed",
+    "ProcessKilled",
+    "ProcessNotStarted",
+    "ProcessOutput",
+    "ProcessOverdue",
+    "ProcessStarted",
     "Resident",
     "Restart",
     "RestartLimitReached",
@@ -96,6 +113,7 @@ __all__ = [
     "dynamic_subtree",
     "open_dynamic_supervisor",
     "open_supervisor",
+    "process_child",
     "stop_requested",
     "subtree",
     "supervise",
