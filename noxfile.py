@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DIST = ROOT / ".nox" / "dist"
 # The tests, and what they look at.
-TESTS = ["tests", "benchmarks", "docs/examples", "docs/explanation/from-phase-1.rst"]
+TESTS = ["tests", "benchmarks", "docs", "README.md"]
 
 CHECKED = ["trio_foundation", "tests", "benchmarks", "docs", "noxfile.py", "bootstrap.py"]
 
@@ -50,6 +50,15 @@ VERSIONS = versions()
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
 # What takes long and says the same on each version of Python is run on the newest.
 QUICK = "not thorough"
+# Where what is around the library is another, not what it runs on: without the programs that the
+# tests start, to which that does not reach, and with a quarter of Hypothesis's examples.
+BRIEFLY = ["-m", f"not realtime and {QUICK}", "--hypothesis-profile", "brief"]
+# All tests but those that look at programs, at other libraries and at the benchmarks: these have
+# sessions of their own.
+LIBRARY = [
+    "tests",
+    *(f"--ignore=tests/{name}" for name in ("examples", "comparison", "benchmarks")),
+]
 
 
 # The engines of supervision and messaging. Their async functions are inner ones, which wait only
@@ -83,6 +92,7 @@ ENGINES = {
     "supervision/_engine.py": "ASYNC102,ASYNC103,ASYNC910",
     "supervision/_entry.py": "ASYNC103",
     "supervision/_incarnation.py": "ASYNC103,ASYNC910",
+    "supervision/_process_run.py": "ASYNC102,ASYNC103,ASYNC910",
     "supervision/_report.py": "ASYNC103",
     "supervision/_sleeper.py": "ASYNC910",
     "supervision/_static.py": "ASYNC910",
@@ -139,7 +149,9 @@ def leave_the_source_tree(session: nox.Session, *copied: str) -> Path:
     place.mkdir()
     for name in ("pyproject.toml", *copied):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "_build")
+            )
         elif (ROOT / name).exists():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, place / name)
@@ -160,7 +172,7 @@ def tests(session: nox.Session) -> None:
     """Run all tests, and all examples in docstrings, on each version of Python."""
     install(session, "test", extras=EXTRAS)
     place = leave_the_source_tree(session, *TESTS)
-    everything = ["tests", "--ignore", "tests/examples", "--pyargs", "trio_foundation"]
+    everything = [*LIBRARY, "--pyargs", "trio_foundation"]
     if session.python != NEWEST:
         everything += ["-m", QUICK]
     if session.python != OLDEST:
@@ -184,7 +196,7 @@ def tests_lowest(session: nox.Session) -> None:
     oldest = [one.split(";")[0].replace(">=", "==") for one in PROJECT["project"]["dependencies"]]
     session.install(*oldest)
     leave_the_source_tree(session, *TESTS)
-    pytest(session, "tests", "--ignore", "tests/examples", "-m", f"not realtime and {QUICK}")
+    pytest(session, *LIBRARY, *BRIEFLY)
 
 
 @nox.session(requires=["build"])
@@ -192,8 +204,7 @@ def tests_loose_groups(session: nox.Session) -> None:
     """Run the tests with ``strict_exception_groups=False``, as some programs still do."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    loosely = ["--trio-run", "loose_groups", "-m", QUICK]
-    pytest(session, "tests", "--ignore", "tests/examples", *loosely)
+    pytest(session, *LIBRARY, "--trio-run", "loose_groups", *BRIEFLY)
 
 
 @nox.session(requires=["build"])
@@ -217,15 +228,26 @@ def guest(session: nox.Session) -> None:
         "conformance",
     ]
     core = ["tests/test_how_tests_run.py", *(f"tests/{room}" for room in rooms)]
-    pytest(session, *core, "--trio-run", "guest", "-m", f"not realtime and {QUICK}")
+    pytest(session, *core, "--trio-run", "guest", *BRIEFLY)
 
 
 @nox.session(requires=["build"])
 def examples(session: nox.Session) -> None:
-    """Run the programs in docs/examples and in the README."""
+    """Run the programs of the documentation and of the README, and what its pages have typed."""
     install(session, "examples", extras=EXTRAS)
-    leave_the_source_tree(session, *TESTS, "README.md", "bootstrap.py", ".ci/run")
+    leave_the_source_tree(session, *TESTS, "bootstrap.py", ".ci/run")
     pytest(session, "tests/examples")
+
+
+@nox.session(python=NEWEST, requires=["build"])
+def comparison(session: nox.Session) -> None:
+    """See that each cell of the table of peers is what its test saw, of those that are here."""
+    if NEWEST == OLDEST:
+        session.skip(f"some of the peers need a newer Python than {OLDEST}")
+    install(session, "comparison")
+    leave_the_source_tree(session, *TESTS)
+    session.env["PEERS_REQUIRED"] = "1"
+    pytest(session, "tests/comparison")
 
 
 @nox.session(requires=["build"])
@@ -258,15 +280,77 @@ def nightly(session: nox.Session) -> None:
     session.run("python", "-m", "tests.soak", "--hours", "24", "--virtual", *written)
     session.run("python", "-m", "tests.mutation")
     shutil.rmtree(place / "trio_foundation")  # from here on, what is installed
-    pytest(session, "tests", "--ignore", "tests/examples", "--hypothesis-profile", "nightly")
+    pytest(session, *LIBRARY, "--hypothesis-profile", "nightly")
 
 
 @nox.session(requires=["build"])
 def bench(session: nox.Session) -> None:
-    """See that each benchmark runs, in small; its numbers mean nothing here."""
-    install(session)
+    """See that each benchmark runs, in small; ``-- --peers`` and ``-- --full`` measure.
+
+    ``-- --peers`` measures beside other libraries, each in an environment with those that it
+    agrees with, and ``-- --full`` all there is. Both keep what they find, and write the page
+    anew from it. With a room or ``--smoke`` behind it, they keep nothing.
+    """
+    what, *rest = session.posargs or [""]
+    if what not in {"--peers", "--full"}:
+        install(session, "test")
+        leave_the_source_tree(session, *TESTS)
+        session.run("python", "-m", "pytest", "--installed", "tests/benchmarks")
+        session.run("python", "-m", "benchmarks", "--smoke", *session.posargs)
+        return
+    install(session, "bench")
     leave_the_source_tree(session, "benchmarks")
-    session.run("python", "-m", "benchmarks", "--smoke", *session.posargs)
+    rooms = sorted(path.stem.removeprefix("bench_") for path in Path("benchmarks").glob("bench_*"))
+    asked = {option.partition(".")[0] for option in rest}
+    results = None if asked & {*rooms, "--smoke"} else ROOT / "benchmarks" / "results"
+    if what == "--full":
+        measure_rooms(session, rooms, results)
+    measure_peers(session, results)
+    if results is not None:
+        session.chdir(ROOT)
+        session.run("python", "-m", "benchmarks", "--page")
+
+
+def measure_rooms(session: nox.Session, rooms: Iterable[str], results: Path | None) -> None:
+    """Measure all rooms on the oldest Python, and all but the curves on the newest."""
+    for version in dict.fromkeys((OLDEST, NEWEST)):
+        python = environment(session, "rooms", version)
+        for room in rooms:
+            if room != "scaling" or version == OLDEST:
+                measure(session, python, f"{room}-{version}", results, room)
+
+
+def measure_peers(session: nox.Session, results: Path | None) -> None:
+    """Measure beside the peers, in each environment of benchmarks/peers.toml that can be made."""
+    for name, wanted in nox.project.load_toml(ROOT / "benchmarks" / "peers.toml").items():
+        version, program = wanted["python"], wanted.get("program")
+        if not is_installed(version):
+            session.warn(f"{name} is left out: there is no Python {version} here")
+        elif program is not None and shutil.which(program) is None:
+            session.warn(f"{name} is left out: there is no {program} here")
+        else:
+            python = environment(session, name, version, *filter(None, wanted["peers"].values()))
+            measure(session, python, f"peers-{name}-{version}", results, "--environment", name)
+
+
+def environment(session: nox.Session, name: str, version: str, *requirements: str) -> str:
+    """Make an environment with the wheel and what else is wanted; return its Python."""
+    place = DIST.parent / "peers" / f"{name}-{version}"
+    session.run(f"python{version}", "-m", "venv", "--clear", str(place), external=True)
+    python = str(place / ("Scripts" if os.name == "nt" else "bin") / "python")
+    (built,) = DIST.glob("*.whl")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    session.run(*install, str(built), *requirements, external=True)
+    return python
+
+
+def measure(
+    session: nox.Session, python: str, name: str, results: Path | None, *options: str
+) -> None:
+    """Run benchmarks in an environment, with the options of the user; keep what is found."""
+    kept = [] if results is None else ["--json", str(results / f"{name}.json")]
+    run = [python, "-m", "benchmarks", *options, *session.posargs[1:], *kept]
+    session.run(*run, external=True)
 
 
 # The rest of the checks
@@ -288,9 +372,10 @@ def lint(session: nox.Session) -> None:
     session.run(*flake8, *strict, "trio_foundation")
     examples = ["--extend-ignore=ASYNC114,ASYNC128,ASYNC124,ASYNC9"]
     session.run(*flake8, *examples, "docs")
-    # The tests play children that do all they should not; what is left is plain mistakes.
-    tests = ["--extend-ignore=ASYNC10,ASYNC11,ASYNC12,ASYNC401,ASYNC9", "--extend-select=ASYNC105"]
-    session.run(*flake8, *tests, "tests")
+    # The tests play children that do all they should not; what is left is plain mistakes,
+    # which flake8-async finds alone in half the time.
+    tests = sorted(str(file) for file in Path("tests").rglob("*.py"))
+    session.run("flake8-async", "--enable=ASYNC105,ASYNC2,ASYNC3,ASYNC400", *tests)
     session.run("codespell")
     session.run("validate-pyproject", "pyproject.toml")
 
@@ -319,7 +404,7 @@ def architecture(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation, where each warning is an error, and run its examples."""
     install(session, "docs")
-    place = leave_the_source_tree(session, "docs", "README.md")
+    place = leave_the_source_tree(session, *TESTS)
     for builder in ("html", "doctest"):
         options = ["--nitpicky", "--fail-on-warning", "--keep-going", "--quiet"]
         session.run("sphinx-build", *options, "-b", builder, "docs", str(place / "out" / builder))

@@ -69,7 +69,7 @@ def _commit() -> str:
     git = partial(subprocess.run, cwd=ROOT, check=True, capture_output=True, text=True)
     try:
         commit: str = git(["git", "rev-parse", "--short=12", "HEAD"]).stdout.strip()
-        changes = git(["git", "status", "--porcelain", "--", "trio_foundation"]).stdout.strip()
+        changes = git(["git", "status", "--porcelain", "--", ":/trio_foundation"]).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "in no repository"
     return f"{commit} with changes" if changes else commit

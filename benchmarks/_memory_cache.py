@@ -180,7 +180,7 @@ def eviction_by_size(plan: Plan) -> Finding:
         (puts_into(small), count),
         (puts_into(large, ttl=math.inf), count),
         (puts_into(large, gets=3), count),
-        rounds=plan.rounds(15),
+        rounds=plan.rounds(),
     )
     figure, readings = compare(ours, bare)
     readings |= {
@@ -232,7 +232,7 @@ def late_order(plan: Plan) -> Finding:
     """
     count = plan.size(100_000, smoke=500)
     ours, bare = take_turns(
-        (first_put_after_hits, count), (hits_of_that_many, count), rounds=plan.rounds(15)
+        (first_put_after_hits, count), (hits_of_that_many, count), rounds=plan.rounds()
     )
     figure, readings = compare(ours, bare)
     readings["ms for that put"] = ours.median * count / 1e3

@@ -127,6 +127,11 @@ class Finding:
     readings: Mapping[str, float] = attrs.field(factory=dict[str, float])
     """Other figures, from the same samples or beside them."""
 
+    points: Mapping[str, Mapping[int, Samples]] = attrs.field(
+        factory=dict[str, Mapping[int, Samples]]
+    )
+    """A curve each, by its name: what was measured at each size."""
+
     @property
     def is_met(self) -> bool:
         """Whether the target is."""
@@ -145,8 +150,13 @@ class Finding:
             "met": self.is_met,
             "samples_in": self.samples_in,
             "ours": self.ours.as_json(),
-            self.beside: self.bare.as_json(),
+            "beside": self.beside,
+            "theirs": self.bare.as_json(),
             "readings": dict(self.readings),
+            "points": {
+                curve: {str(size): samples.as_json() for size, samples in points.items()}
+                for curve, points in self.points.items()
+            },
         }
 
 

@@ -163,7 +163,10 @@ async def through_many(count: int) -> float:
 
 
 def throughput(plan: Plan) -> Finding:
-    """Is a message as cheap among 100,000 as among 10,000, through 100 agents?"""
+    """Is a message as cheap among 100,000 as among 10,000, through 100 agents?
+
+    They take seconds, so it is done in few rounds.
+    """
     few, many = plan.size(10_000, smoke=200), plan.size(100_000, smoke=400)
     rounds = plan.rounds(10)
     ours, bare = take_turns((through_many, many), (through_many, few), rounds=rounds)
@@ -229,7 +232,10 @@ async def after_many(size: int, note: Callable[[], None]) -> None:
 
 
 def memory(plan: Plan) -> Finding:
-    """How much more memory is taken after 100,000 messages than after 10,000?"""
+    """How much more memory is taken after 100,000 messages than after 10,000?
+
+    It is the same each time to a few bytes, so few rounds do.
+    """
     few, many = plan.size(10_000, smoke=200), plan.size(100_000, smoke=400)
     function, rounds = f"{__name__}:after_many", plan.rounds(5)
     less, more = (

@@ -332,7 +332,7 @@ def map_beside(plan: Plan, peer: str, theirs: Job) -> Finding:
 def search_beside(plan: Plan, peer: str, theirs: Job) -> Finding:
     """Compare a trial of `random_search` with that of a library."""
     count = plan.size(500, smoke=50)
-    ours, those = take_turns((search_ours, count), (theirs, count), rounds=plan.rounds(10))
+    ours, those = take_turns((search_ours, count), (theirs, count), rounds=plan.rounds())
     figure, readings = speed_up(ours, those)
     return Finding(
         what=f"random_search, beside {peer}",

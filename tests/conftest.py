@@ -32,6 +32,7 @@ PosArgsT = TypeVarTuple("PosArgsT")
 
 # "ci" tries the same examples every time; the nightly run looks for new ones.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("brief", max_examples=25, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("nightly", max_examples=1_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci")
 

@@ -1,0 +1,289 @@
+"""What mode does, on asyncio; on PyPI it is ``mode-streaming``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tests.comparison._needed import has_no, needed
+from tests.comparison._worlds import Answer, Broken, on_asyncio, yes_if
+
+mode = needed("mode")
+supervisors = needed("mode.supervisors")
+times = needed("mode.utils.times")
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    class Service:
+        """As much of it as is used here."""
+
+        async def on_start(self) -> None:
+            """Be about to run."""
+
+        async def on_stop(self) -> None:
+            """Be about to stop."""
+
+        async def start(self) -> None:
+            """Start it."""
+
+        async def stop(self) -> None:
+            """Stop it."""
+
+        def add_future(self, coro: Awaitable[None]) -> None:
+            """Have a task."""
+
+        async def __aenter__(self) -> Any: ...
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+else:
+    Service = mode.Service
+
+run = on_asyncio
+
+MOMENT = 0.01
+"""How long something takes that takes time; in seconds."""
+
+
+async def settle() -> None:
+    """Let all run that is ready, and what that makes ready; real time has no part in it."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+class Worker(Service):
+    """A service that counts its starts, and crashes when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts = 0
+        self.bomb = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Begin its task."""
+        self.starts += 1
+        self.bomb.clear()
+        self.add_future(self.work())
+
+    async def work(self) -> None:
+        """Be that task."""
+        await self.bomb.wait()
+        raise Broken
+
+
+async def crashed(*workers: Worker, strategy: Any, **limit: float) -> Any:
+    """Run workers under a supervisor, have the second one (or the only one) crash."""
+    supervisor = strategy(**limit)
+    supervisor.add(*workers)
+    await supervisor.start()
+    await settle()
+    workers[1 % len(workers)].bomb.set()
+    await settle()
+    return supervisor
+
+
+async def restart() -> Answer:
+    worker = Worker()
+    supervisor = await crashed(worker, strategy=supervisors.OneForOneSupervisor)
+    starts = worker.starts
+    await supervisor.stop()
+    return yes_if(starts == 2)
+
+
+async def limit() -> Answer:
+    worker = Worker()
+    supervisor = await crashed(
+        worker, strategy=supervisors.OneForOneSupervisor, max_restarts=1, over=1
+    )
+    worker.bomb.set()
+    await settle()
+    given_up = supervisor.crashed and worker.starts == 2
+    await supervisor.stop()
+    return yes_if(given_up)
+
+
+async def order() -> Answer:
+    seen = list[str]()
+
+    class First(Service):
+        async def on_start(self) -> None:
+            await asyncio.sleep(MOMENT)
+            seen.append("first is ready")
+
+    class Second(Service):
+        async def on_start(self) -> None:
+            seen.append("second begins")
+
+    supervisor = supervisors.OneForOneSupervisor()
+    supervisor.add(First(), Second())
+    await supervisor.start()
+    await supervisor.stop()
+    return yes_if(seen == ["first is ready", "second begins"])
+
+
+async def groups() -> Answer:
+    workers = [Worker() for _ in range(3)]
+    # By default it restarts one service at a time: its limit counts each of the group.
+    supervisor = await crashed(
+        *workers, strategy=supervisors.OneForAllSupervisor, max_restarts=100, over=100
+    )
+    all_of_them = [one.starts for one in workers] == [2, 2, 2]
+    await supervisor.stop()
+    rest = not has_no("mode", "RestForOne", "rest_for_one")
+    return yes_if(all_of_them and rest, otherwise="partly" if all_of_them else "no")
+
+
+async def stop() -> Answer:
+    ended = list[str]()
+
+    class Tidy(Service):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        async def on_stop(self) -> None:
+            await asyncio.sleep(MOMENT * (3 - "abc".index(self.name)))
+            ended.append(self.name)
+
+    supervisor = supervisors.OneForOneSupervisor()
+    supervisor.add(*(Tidy(name) for name in "abc"))
+    await supervisor.start()
+    await supervisor.stop()
+    # One after the other, each with time to clean up; but the first that was started first.
+    return yes_if(
+        ended == ["c", "b", "a"], otherwise="partly" if ended == ["a", "b", "c"] else "no"
+    )
+
+
+def has_mailboxes() -> Answer:
+    """Return whether services have any; there is nobody to ask without."""
+    return yes_if(not has_no("mode", "mailbox", "GenServer"))
+
+
+async def gone() -> Answer:
+    return has_mailboxes()
+
+
+async def keep() -> Answer:
+    return has_mailboxes()
+
+
+async def cap() -> Answer:
+    return has_mailboxes()
+
+
+async def cancelled() -> Answer:
+    return has_mailboxes()
+
+
+async def isolation() -> Answer:
+    mine = list[int]()
+
+    class Holder(Service):
+        def __init__(self, values: list[int]) -> None:
+            super().__init__()
+            self.values = values
+
+        async def on_start(self) -> None:
+            self.values.append(1)
+
+    async with Holder(mine):
+        await settle()
+    return yes_if(not mine)
+
+
+async def distribution() -> Answer:
+    return has_mailboxes()
+
+
+async def orphans() -> Answer:
+    tasks = list[asyncio.Task[None]]()
+
+    class Careless(Service):
+        async def on_start(self) -> None:
+            tasks.append(asyncio.create_task(asyncio.sleep(60)))
+            self.add_future(self.work())
+
+        async def work(self) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.append(task)
+            await asyncio.sleep(60)
+
+    async with Careless():
+        await settle()
+    its_own, that_of_mode = (task.done() for task in tasks)
+    tasks[0].cancel()
+    return yes_if(its_own, otherwise="partly" if that_of_mode else "no")
+
+
+async def breaker() -> Answer:
+    return yes_if(not has_no("mode", "breaker", "circuit"))
+
+
+async def deadline() -> Answer:
+    return yes_if(not has_no("mode", "retry", "retries", "backoff"))
+
+
+async def registry() -> Answer:
+    return yes_if(not has_no("mode", "registry", "whereis"))
+
+
+async def virtual() -> Answer:
+    bucket = times.rate_limit(0.001, 1)
+    assert bucket.pour()
+    loop = asyncio.get_running_loop()
+    hours = 3600.0
+    real = loop.time
+    loop.time = lambda: real() + hours  # type: ignore[method-assign]  # a clock that jumps
+    try:
+        return yes_if(bucket.pour())  # its limit goes by another
+    finally:
+        loop.time = real  # type: ignore[method-assign]
+
+
+async def preempt() -> Answer:
+    beats = 0
+
+    class Heart(Service):
+        async def on_start(self) -> None:
+            self.add_future(self.beat())
+
+        async def beat(self) -> None:
+            nonlocal beats
+            while True:
+                await asyncio.sleep(0)
+                beats += 1
+
+    async with Heart():
+        await settle()
+        before = beats
+        sum(range(100_000))  # a worker that does not yield
+        held_up = beats == before
+    return yes_if(not held_up)
+
+
+async def kill() -> Answer:
+    free = asyncio.Event()
+
+    class Stubborn(Service):
+        async def on_start(self) -> None:
+            self.add_future(self.work())
+
+        async def work(self) -> None:
+            while not free.is_set():
+                try:
+                    await free.wait()
+                except asyncio.CancelledError:
+                    continue
+
+    service = Stubborn()
+    await service.start()
+    await settle()
+    stopping = asyncio.create_task(service.stop())
+    await settle()
+    killed = stopping.done()
+    free.set()
+    await stopping
+    return yes_if(killed)
