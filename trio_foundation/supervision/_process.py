@@ -1,8 +1,7 @@
 """Children that are processes of the operating system, written down as data.
 
-What cannot be started is refused where it is written, if that can be seen there: a string
-that only a shell would understand, a part that is no text. Whether there is such a program
-is known when it is started.
+What can be seen to be wrong is refused where it is written: a string that only a shell would
+understand, a part that is no text. Whether there is such a program is seen when it is started.
 """
 
 from __future__ import annotations
@@ -39,42 +38,39 @@ def process_child(  # noqa: PLR0913  a child has that many sides, and all but on
 ) -> ChildSpec:
     """Write down a process of the operating system for a supervisor to keep running.
 
-    The child is the process. It ends normally (reason ``returned``) with exit code 0; any
-    other code, and a signal, is a crash with `ProcessFailed` as its error. A program that
-    cannot be started is `ProcessNotStarted`. Its `Child.value` is the pid.
+    Exit code 0 is a normal end of the child (``returned``); any other, and a signal, is a crash
+    with `ProcessFailed`. What cannot be started is `ProcessNotStarted`. `Child.value` is the pid.
 
-    When the child is stopped, the process gets SIGTERM and *grace* seconds to end; then its
-    whole group is killed, and the error of the `Exit` is `ProcessKilled`. However it ends while
-    it is stopped, the reason is ``stopped``. What is left of its group when it has ended is
-    killed too, so no process of its own outlives it, unless that one has left the group (a
-    daemon does). Run programs in the foreground.
+    A stop is SIGTERM; after *grace* seconds the whole process group is killed, and the error of
+    the `Exit` is `ProcessKilled`. Its reason is ``stopped``, however the process ends. What is
+    left of the group at any end is killed too, so nothing outlives the process but what has left
+    its group, as a daemon does: run programs in the foreground.
 
-    The process leads a session of its own, so Ctrl-C at a terminal reaches this program only.
-    Its stdin is empty. What it writes is told line by line as `ProcessOutput`, and never makes
-    it wait for a listener. On Windows there is no SIGTERM: it is killed at once, and alone.
+    The process has a session of its own, so Ctrl-C at a terminal does not reach it. Its stdin is
+    empty. Each line that it writes is told as `ProcessOutput`, and it never waits for a listener.
+    Windows has no SIGTERM: there it is killed at once, and alone.
 
     Args:
-        command: The program and its arguments. No shell is asked; with ``["sh", "-c", "..."]``
-            you ask one. A program without a slash is looked for in ``PATH``. Anybody on the
-            machine can read a command, so secrets belong into *env*.
+        command: The program and its arguments. No shell is asked, unless it is the program:
+            ``["sh", "-c", "..."]``. A program without a slash is looked for in the ``PATH`` that
+            it gets. Everybody on the machine can read a command: put secrets into *env*.
         name: What the child is called; by default after the program, and made unique in its
             supervisor by ``-2``, ``-3``, and so on.
         restart: When it is started again: ``permanent`` always, ``transient`` after it
             failed, ``temporary`` never.
-        grace: How long, in seconds, the process may take to end after SIGTERM. With `math.inf`
-            it is waited for as long as it takes; 0 kills at once. The *grace* of the
-            `ChildSpec` is a second more, to collect what was killed.
+        grace: How long, in seconds, it may take to end after SIGTERM; `math.inf` never kills it,
+            0 kills it at once. The *grace* of the `ChildSpec` is a second more, to collect what
+            was killed.
         significant: Whether its end may be the end of its supervisor (``auto_shutdown``).
-        ready_within: How long it may take to be ready, in seconds; after that the start has
-            failed, and the process is stopped.
-        ready_when: What is in the line, of stdout or stderr, by which the process says that it
-            is ready; or a plain function of a line that returns whether that is it. What the
-            function raises is the crash of the child. Without it the process is ready once it
-            runs.
+        ready_within: How long it may take to be ready, in seconds; then it is stopped, and the
+            start has failed.
+        ready_when: A text that is in the line, of stdout or stderr, by which the process says
+            that it is ready; or a plain function that returns whether a line is the one. What
+            that raises is the crash of the child. By default the process is ready once it runs.
         backoff: How restarts are put off; without it they are made at once.
         env: Variables to add to the environment of this program; None takes one out.
-        cwd: The directory to run it in; by default that of this program. With a relative one,
-            the path of a program that has a slash counts from there.
+        cwd: The directory to run it in; by default that of this program. A program given by a
+            relative path is looked for there.
 
     Returns:
         The child, as data.

@@ -1,11 +1,11 @@
 """What can go wrong with a process.
 
-Each error is a fact with fields; the sentence is made from them. Two of the same facts are
-equal, so that a test can say what it expects.
+Two errors of the same facts are equal, so that a test can say what it expects.
 """
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 from typing import final
@@ -31,10 +31,9 @@ class _ProcessError(FoundationError):
 
 @final
 class ProcessNotStarted(_ProcessError):
-    """The operating system could not start a process; its `OSError` is the ``__cause__``.
+    """A process could not be started; the `OSError` that says why is the ``__cause__``.
 
-    It is raised before the child is ready, so whoever starts the child gets a
-    `ChildStartFailed`.
+    Whoever starts the child gets it as the cause of a `ChildStartFailed`.
 
     Example:
         >>> print(ProcessNotStarted(("gunzpi", "log.gz"), "/var", "No such file or directory"))
@@ -45,7 +44,7 @@ class ProcessNotStarted(_ProcessError):
     """The directory that it was to run in; None is that of this program."""
 
     why: str
-    """What the operating system says."""
+    """What the operating system says, and what that means here."""
 
     def __init__(self, command: tuple[str, ...], cwd: str | None, why: str) -> None:
         super().__init__(command, cwd, why)
@@ -60,10 +59,10 @@ class ProcessNotStarted(_ProcessError):
 
 @final
 class ProcessFailed(_ProcessError):
-    """A process ended by itself and not as it should: that is the crash of its child.
+    """A process ended by itself, and not as it should: that is the crash of its child.
 
-    It has ended with an exit code other than 0, by a signal, or before it was ready. The last
-    lines that it wrote to stderr are in a note too, so the log and a traceback show them.
+    It has an exit code other than 0, or was ended by a signal, or was not ready yet. The last lines
+    of its stderr are in a note too, so the log and a traceback show them.
 
     Example:
         >>> print(ProcessFailed(("gunzip", "log"), 7, 1, ("gunzip: log: unknown suffix",)))
@@ -125,15 +124,14 @@ to see its stdout
 class ProcessKilled(_ProcessError):
     """A process did not end when it was told to, so it was killed, with its whole group.
 
-    The reason of the `Exit` is ``stopped`` all the same, and its error is this: a supervisor
-    that stops a child has its way, and this says that it was not the child's.
+    It is the error of an `Exit` whose reason is ``stopped`` all the same.
 
     Example:
         >>> print(ProcessKilled(("redis-server",), 7, 5.0, 5.0))
         'redis-server' (pid 7) did not end within 5 s of SIGTERM and was killed: raise grace=, or \
 see what it does at its end
         >>> print(ProcessKilled(("redis-server",), 7, 0.5, 5.0))
-        'redis-server' (pid 7) was killed 0.5 s after SIGTERM, before its grace of 5 s was over: a \
+        'redis-server' (pid 7) was killed 0.5 s after SIGTERM, though its grace is 5 s: a \
 supervisor above had no time left
     """
 
@@ -156,9 +154,10 @@ supervisor above had no time left
     def __str__(self) -> str:
         who, after = f"{_shown(self.command)} (pid {self.pid})", seconds_in_words(self.after)
         if self.after < self.grace:
+            grace = "endless" if self.grace == math.inf else seconds_in_words(self.grace)
             return (
-                f"{who} was killed {after} after SIGTERM, before its grace of "
-                f"{seconds_in_words(self.grace)} was over: a supervisor above had no time left"
+                f"{who} was killed {after} after SIGTERM, though its grace is {grace}: a "
+                "supervisor above had no time left"
             )
         return (
             f"{who} did not end within {after} of SIGTERM and was killed: raise grace=, or see "

@@ -1,7 +1,7 @@
 """What is reported of children that are processes.
 
-They are a family of their own, beside the events of supervisors: what a process writes may
-be a thousand lines a second, and who listens for restarts did not ask for them.
+They are a family of their own: who listens for restarts did not ask for what a process writes,
+which may be a thousand lines a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["ProcessEvent", "ProcessExited", "ProcessOutput", "ProcessOverdue", "
 
 @attrs.frozen(kw_only=True)
 class ProcessEvent(Event):
-    """What all events of a process have; subscribe to it to hear them all."""
+    """What the events of processes have in common; subscribe to it to hear them all."""
 
     supervisor: str
     """The path of the supervisor, from the outermost one: ``app/web``."""
@@ -83,7 +83,8 @@ class ProcessExited(ProcessEvent):
     name: ClassVar[str] = "foundation.supervision.process_exited"
 
     returncode: int
-    """Its exit code; below 0 the number of the signal that ended it, as -11 for SIGSEGV."""
+    """Its exit code; below 0 the number of the signal that ended it, as -11 for SIGSEGV; 255 if
+    that is not known, since something else in this program has collected it."""
 
     was_told: bool
     """Whether it was sent SIGTERM or SIGKILL before it ended."""

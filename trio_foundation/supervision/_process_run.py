@@ -1,14 +1,16 @@
 """One run of a process, from its start until it is collected.
 
-A process outlives whoever started it, fills its pipes when nobody reads them, and stays as a
-zombie when nobody asks how it ended. So from the moment that it runs everything here is
-shielded: its pipes are read to their end, and its end is waited for, whatever happens to the
-child. The one task that listens for a stop does nothing but send signals.
+A process outlives whoever started it, blocks when nobody reads its pipes, and stays as a
+zombie when nobody asks how it ended. So once it runs everything here is shielded: its pipes
+are read and its end is waited for, whatever happens to the child. Only one task listens for a
+stop, and it does nothing but send signals.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,11 +44,14 @@ StreamName: TypeAlias = Literal["stdout", "stderr"]
 # How long a child may take, in seconds, to collect a process that it has killed.
 COLLECTING = 1.0
 
-# When the process has ended, its pipes may still be held by some process that has left its
-# group. For how long that one is listened to while it is silent, in seconds, and for how many
-# bytes while it is not: as many as the largest pipe holds.
-_SILENCE = 0.2
+# When the process has ended, one that has left its group may still hold its pipes, and write.
+# What the process itself wrote is in them by then: no more than a pipe holds, in bytes, and
+# read when for so many steps of the scheduler there was nothing to read.
 _PIPE = 1 << 20
+_STEPS = 3
+
+# The exit code of a process that somebody else has collected, so that nobody knows the real one.
+_UNKNOWN = 255
 
 _LONGEST_LINE = 65_536
 _PORTION = 65_536
@@ -87,8 +92,8 @@ async def run_process(plan: ProcessPlan, *, task_status: trio.TaskStatus[int]) -
     """Run a process until it ends or the child is stopped; the function of each such child."""
     child = current_child()
     run = CURRENT.get()
-    run.stop_requested()  # from now on a stop asks first
     process = await _start(plan)
+    run.stop_requested()  # from now on a stop asks first
     grace = max(0.0, round(run.entry.spec.grace - COLLECTING, 9))
     life = _Life(plan, process, run, task_status, grace)
     child.status = f"pid {process.pid}"
@@ -109,12 +114,13 @@ async def _start(plan: ProcessPlan) -> trio.Process:
         The process, which runs, or ran.
 
     Raises:
-        ProcessNotStarted: If the operating system cannot.
+        ProcessNotStarted: If the operating system cannot, or would not tell how it ends.
     """
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
+        _check_sigchld()
         return await trio.lowlevel.open_process(
             plan.command,
             stdin=subprocess.DEVNULL,
@@ -131,14 +137,33 @@ async def _start(plan: ProcessPlan) -> trio.Process:
         ) from error.with_traceback(None)
 
 
+def _check_sigchld() -> None:
+    if sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        raise ChildProcessError(
+            errno.ECHILD,
+            "SIGCHLD is ignored, so the system would not tell how it ends: write "
+            "signal.signal(signal.SIGCHLD, signal.SIG_DFL) before trio.run",
+        )
+
+
 def _why(plan: ProcessPlan, error: OSError) -> str:
     why = error.strerror or str(error)
     if plan.cwd is not None and error.filename == plan.cwd:
         return f"the directory cannot be entered: {why}"
+    if not isinstance(error, FileNotFoundError):
+        return why
+    found, is_path = _find(plan), os.path.dirname(plan.command[0])
+    if found is not None:
+        return f"{why}; {found!r} is there, but not the interpreter that its first line names"
+    return why if is_path else f"{why}; {plan.command[0]!r} is looked for in PATH"
+
+
+def _find(plan: ProcessPlan) -> str | None:
     program = plan.command[0]
-    if isinstance(error, FileNotFoundError) and not os.path.dirname(program):
-        return f"{why}; {program!r} is looked for in PATH"
-    return why
+    if os.path.dirname(program):
+        program = os.path.join(plan.cwd or "", program)
+        return program if os.path.exists(program) else None
+    return shutil.which(program, path=plan.environment().get("PATH"))
 
 
 @final
@@ -160,17 +185,19 @@ class _Life:
     overdue: float | None = attrs.field(init=False, default=None)
     """How long it was given, if that was not enough."""
     is_ready: bool = attrs.field(init=False, default=False)
+    returncode: int | None = attrs.field(init=False, default=None)
+    is_lost: bool = attrs.field(init=False, default=False)
+    """Whether somebody else has collected it."""
     failure: BaseException | None = attrs.field(init=False, default=None)
     """What *ready_when* has raised."""
 
     _ended: trio.Event = attrs.field(init=False, factory=trio.Event)
     _scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-    _reads: dict[StreamName, trio.CancelScope] = attrs.field(
-        init=False, factory=dict[StreamName, trio.CancelScope]
-    )
+    _reads: list[trio.CancelScope] = attrs.field(init=False, factory=list[trio.CancelScope])
+    _heard: int = attrs.field(init=False, default=0)
+    """Grows with what is read and told."""
     _last: deque[bytes] = attrs.field(init=False, factory=lambda: deque[bytes](maxlen=_LAST_LINES))
 
-    @enable_ki_protection
     async def live(self) -> None:
         """Go on until the process has ended, is collected, and all that it wrote is told."""
         if wanted(ProcessStarted):
@@ -185,15 +212,15 @@ class _Life:
                         readers.start_soon(self._read, "stdout", self.process.stdout)
                         readers.start_soon(self._read, "stderr", self.process.stderr)
                         await self._collect()
+                        await self._hear_out()
                 nursery.cancel_scope.cancel(reason="trio_foundation: the process has ended")
 
-    @enable_ki_protection
     async def bury(self) -> None:
         """Leave nothing behind, not even if `live` has failed half-way."""
         with trio.CancelScope(shield=True):
-            if self.process.returncode is None:
+            if not self._ended.is_set():
                 self._kill_group()
-                await self.process.wait()
+            await self.process.wait()
             for stream in (self.process.stdout, self.process.stderr):
                 assert stream is not None
                 await trio.aclose_forcefully(stream)
@@ -205,7 +232,7 @@ class _Life:
             ProcessFailed: If it failed.
             ProcessKilled: If it had to be killed.
         """
-        returncode = self.process.returncode
+        returncode = self.returncode
         assert returncode is not None
         if wanted(ProcessExited):
             after = trio.current_time() - self.started_at
@@ -226,33 +253,56 @@ class _Life:
                 assert self.overdue is not None
                 raise ProcessKilled(self.plan.command, self.process.pid, self.overdue, self.grace)
             case "failed":
-                last = tuple(decode((line, False)) for line in self._last)
-                raise ProcessFailed(
-                    self.plan.command, self.process.pid, returncode, last, self.is_ready
-                )
+                raise self._failed(returncode)
             case _:
                 assert_never(verdict)
 
+    def _failed(self, returncode: int) -> ProcessFailed:
+        last = tuple(decode((line, False)) for line in self._last)
+        error = ProcessFailed(self.plan.command, self.process.pid, returncode, last, self.is_ready)
+        if self.is_lost:
+            error.add_note(
+                f"How it ended is not known, and {_UNKNOWN} is made up: something else in this "
+                "program has collected it, as os.waitpid(-1, ...) does, or SIGCHLD is ignored."
+            )
+        return error
+
     # Its end
 
-    @enable_ki_protection
     async def _collect(self) -> None:
         pidfd = _pidfd(self.process.pid)
-        if pidfd is None:
-            # Once it is collected, its number may be given to another process. That takes the
-            # system a while, and the group is killed in the same moment.
-            await self.process.wait()
-        else:
+        if pidfd is not None:
             try:
                 await trio.lowlevel.wait_readable(pidfd)
             finally:
                 trio.lowlevel.notify_closing(pidfd)
                 os.close(pidfd)
+        try:
+            returncode = _look(self.process.pid)
+        except ChildProcessError:
+            self.is_lost, returncode = True, _UNKNOWN
+        if returncode is None:
+            # Once it is collected, its number may be given to another process. That takes the
+            # system a while, and the group is killed in the same moment.
+            returncode = await self.process.wait()
+        self.returncode = returncode
         self._ended.set()
         self._kill_group()
         await self.process.wait()
-        for scope in self._reads.values():
-            scope.deadline = trio.current_time() + _SILENCE
+
+    async def _hear_out(self) -> None:
+        """Let the pipes be read until they are empty: some process may hold them for ever.
+
+        This is counted in steps. In seconds it would lose lines whenever some other task keeps
+        the program busy for as long.
+        """
+        before = -1
+        while before != self._heard:
+            before = self._heard
+            for _ in range(_STEPS):
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        for scope in self._reads:
+            scope.cancel(reason="trio_foundation: the process has ended")
 
     @enable_ki_protection
     async def _stop_when_told(self) -> None:
@@ -268,7 +318,6 @@ class _Life:
         if not self._ended.is_set():
             self._give_up()
 
-    @enable_ki_protection
     async def _terminate(self) -> None:
         """Tell the process to end, unless it was told before; then wait, up to its grace."""
         if self.told_at is None:
@@ -310,21 +359,16 @@ class _Life:
         assert stream is not None
         cutter = LineCutter(_LONGEST_LINE)
         left = _PIPE
-        while left > 0 and (data := await self._receive(name, stream)):
-            if self._ended.is_set():
-                left -= len(data)
-            await self._tell(name, cutter.feed(data))
-        await self._tell(name, cutter.end())
-
-    async def _receive(self, name: StreamName, stream: trio.abc.ReceiveStream) -> bytes:
-        """Return what there is to read, or nothing at the end."""
-        data = b""
         with trio.CancelScope() as scope, suppress(trio.BrokenResourceError):
-            self._reads[name] = scope
-            if self._ended.is_set():
-                scope.deadline = trio.current_time() + _SILENCE
-            data = bytes(await stream.receive_some(_PORTION))
-        return data
+            self._reads.append(scope)
+            while data := await stream.receive_some(_PORTION):
+                self._heard += 1
+                await self._tell(name, cutter.feed(bytes(data)))
+                if self._ended.is_set():
+                    left -= len(data)
+                if left <= 0:
+                    break
+        await self._tell(name, cutter.end())
 
     async def _tell(self, name: StreamName, pieces: list[Piece]) -> None:
         if name == "stderr":
@@ -334,6 +378,7 @@ class _Life:
                 return
             self._tell_one(name, decode(piece), goes_on=piece[1])
             if number % _LINES_AT_ONCE == 0:
+                self._heard += 1
                 await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _tell_one(self, name: StreamName, line: str, *, goes_on: bool) -> None:
@@ -375,3 +420,17 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return None
+
+
+def _look(pid: int) -> int | None:
+    """Return how a process ended, without collecting it; None if it runs, or nobody can look.
+
+    Raises:
+        ChildProcessError: If somebody else has collected it; `subprocess.Popen` would say 0.
+    """
+    if sys.platform != "linux":
+        return None
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    if found is None:
+        return None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status

@@ -23,12 +23,24 @@ def python(code: str) -> list[str]:
 
 
 def children() -> set[int]:
-    """Return the processes that this one has started and not collected, zombies included."""
-    return {
+    """Return the processes that this one has started and not collected, zombies included.
+
+    The tracker that `multiprocessing` starts once, for other tests, is not one of them.
+    """
+    pids = {
         int(pid)
         for task in Path("/proc/self/task").iterdir()
         for pid in (task / "children").read_text().split()
     }
+    return {pid for pid in pids if "multiprocessing.resource_tracker" not in command_line(pid)}
+
+
+def command_line(pid: int) -> str:
+    """Return what the process was started with: nothing for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def descriptors() -> int:

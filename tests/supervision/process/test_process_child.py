@@ -165,7 +165,7 @@ def test_a_command_that_cannot_be_run_is_refused(
         ({"ready_within": 0}, ValueError, "ready_within must be more than 0 seconds"),
         ({"restart": "sometimes"}, ValueError, "restart must be"),
         ({"name": ""}, ValueError, "name must not be empty"),
-        ({"significant": True}, ValueError, "a significant child must be"),
+        ({"significant": True}, ValueError, "is significant, but a permanent"),
         ({"backoff": 3}, TypeError, "backoff must be"),
     ],
     ids=str,
@@ -207,7 +207,11 @@ SENTENCES: dict[FoundationError, str] = {
         "grace=, or see what it does at its end"
     ),
     ProcessKilled(("serve",), 7, 0.25, 5.0): (
-        "'serve' (pid 7) was killed 0.25 s after SIGTERM, before its grace of 5 s was over: a "
+        "'serve' (pid 7) was killed 0.25 s after SIGTERM, though its grace is 5 s: a "
+        "supervisor above had no time left"
+    ),
+    ProcessKilled(("serve",), 7, 0.25, math.inf): (
+        "'serve' (pid 7) was killed 0.25 s after SIGTERM, though its grace is endless: a "
         "supervisor above had no time left"
     ),
 }

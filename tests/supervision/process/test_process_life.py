@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from trio_foundation.supervision import (
     ChildStartFailed,
     ChildUnstopped,
     Exit,
+    ProcessEvent,
     ProcessExited,
     ProcessFailed,
     ProcessKilled,
@@ -207,10 +210,11 @@ async def test_an_interrupt_in_ready_when_stops_everything() -> None:
         (["./nonesuch"], ".", r"in directory '\.': No such file or directory$"),
         (["true"], "nonesuch", "in directory 'nonesuch': the directory cannot be entered: No such"),
         (["./text"], None, "Exec format error"),
+        (["./script"], None, r"'\./script' is there, but not the interpreter that its first line"),
         (["./plain"], None, "Permission denied"),
         (["true", "x" * 3_000_000], None, "Argument list too long"),
     ],
-    ids=["program", "path", "directory", "format", "permission", "length"],
+    ids=["program", "path", "directory", "format", "interpreter", "permission", "length"],
 )
 async def test_what_cannot_be_started_is_told_with_its_command_and_directory(
     command: list[str],
@@ -235,6 +239,50 @@ def make_files_that_are_no_programs() -> None:
     Path("plain").write_text("x")
     Path("text").write_text("no program")
     Path("text").chmod(0o700)
+    Path("script").write_text("#!/nonesuch/python")
+    Path("script").chmod(0o700)
+
+
+async def test_a_script_that_is_found_but_not_its_interpreter_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/nonesuch/python")
+    script.chmod(0o700)
+    with pytest.raises(ChildStartFailed, match=f"'{script}' is there, but not the interpreter"):
+        await exit_of(process_child(["script"], env={"PATH": str(tmp_path)}))
+
+
+@contextmanager
+def handler_of_sigchld(handler: Callable[..., object] | signal.Handlers) -> Generator[None]:
+    before = signal.signal(signal.SIGCHLD, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+async def test_where_the_system_would_not_tell_how_it_ends_it_is_not_started() -> None:
+    # Popen says 0 then, so each crash would be a normal end.
+    with handler_of_sigchld(signal.SIG_IGN), pytest.raises(ChildStartFailed) as failed:
+        await exit_of(once("raise SystemExit(3)"))
+    assert "write signal.signal(signal.SIGCHLD, signal.SIG_DFL)" in str(failed.value)
+    assert isinstance(failed.value.__cause__, ProcessNotStarted)
+    assert isinstance(failed.value.__cause__.__cause__, ChildProcessError)
+
+
+@pytest.mark.parametrize("when", [ProcessStarted, ProcessOutput], ids=["before we wait", "later"])
+async def test_a_process_that_somebody_else_has_collected_has_failed(
+    when: type[ProcessEvent],
+) -> None:
+    def collect(event: ProcessEvent) -> None:
+        os.kill(event.pid, signal.SIGTERM)
+        os.waitpid(event.pid, 0)
+
+    with subscribe(collect, when):
+        exit = await exit_of(once(WAIT))
+    assert exit.reason == "crashed"
+    assert isinstance(exit.error, ProcessFailed)
+    assert exit.error.returncode == 255
+    assert "255 is made up: something else" in exit.error.__notes__[0]
 
 
 async def test_it_runs_where_and_with_what_it_is_told(
@@ -370,6 +418,28 @@ async def test_a_slow_listener_hears_the_last_line() -> None:
     assert heard == [str(number) for number in range(100)]
 
 
+async def test_a_program_that_was_busy_hears_the_last_line() -> None:
+    # All of it is in the pipe when the process ends, and takes several turns to read.
+    code = (
+        "import fcntl, os\n"
+        "fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)\n"
+        "os.write(1, (b'x' * 999 + b'\\n') * 200)"
+    )
+    with hearing(ProcessOutput) as heard:
+        async with open_supervisor() as sup, trio.open_nursery() as nursery:
+            await sup.start_child(once(code))
+
+            async def be_busy() -> None:
+                while not heard:
+                    await trio.lowlevel.checkpoint()
+                for _ in range(5):
+                    time.sleep(0.21)  # noqa: ASYNC251  that is the point
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(be_busy)
+    assert len(heard) == 200
+
+
 # How it is stopped
 
 
@@ -446,6 +516,23 @@ async def test_it_can_be_stopped_while_it_starts() -> None:
         assert not children()
 
 
+async def test_a_stop_does_not_wait_for_a_start_that_waits_for_a_thread() -> None:
+    limiter = trio.to_thread.current_default_thread_limiter()
+    limiter.total_tokens = 1
+    await limiter.acquire_on_behalf_of(limiter)
+    async with open_dynamic_supervisor() as sup, trio.open_nursery() as nursery:
+
+        async def start() -> None:
+            with pytest.raises(ChildStartFailed, match="it was stopped"):
+                await sup.start_child(process_child(["true"], name="it", grace=math.inf))
+
+        nursery.start_soon(start)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(LONG):
+            await sup.stop_child("it")
+    assert not children()
+
+
 async def test_a_start_that_nobody_waits_for_any_more_leaves_no_process() -> None:
     spec = once(WAIT, ready_when="never")
     with hearing(ProcessExited) as heard, trio.CancelScope() as scope:
@@ -493,9 +580,14 @@ async def test_what_is_left_of_its_group_is_killed(parent: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "busy", ["time.sleep(1000)", "[os.write(1, b'x' * 9999) for _ in range(10**9)]"],
-    ids=["silent", "busy"],
-)  # fmt: skip
+    "busy",
+    [
+        "time.sleep(1000)",
+        "[os.write(1, b'x' * 9999) for _ in range(10**9)]",
+        "[(os.write(1, b'x'), time.sleep(0.05)) for _ in range(10**9)]",
+    ],
+    ids=["silent", "busy", "now and then"],
+)
 async def test_one_that_has_left_its_group_does_not_hold_it_up(busy: str) -> None:
     child = f"os.setsid(); os.write(1, b'%d\\n' % os.getpid()); os.kill(os.getppid(), 9); {busy}"
     code = FORK.format(parent="time.sleep(1000)", child=child)

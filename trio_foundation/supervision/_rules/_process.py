@@ -1,8 +1,7 @@
 """What is decided about a process: what its end means, and where its lines are cut.
 
-A process writes bytes, in whatever portions the pipe gives them. Lines are what people
-read, so the bytes are put together again; but one that never writes a newline must not fill
-the memory, so there is a longest line.
+A pipe gives bytes in portions, and people read lines, so they are put together again. A
+process that never writes a newline must not fill the memory, so there is a longest line.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ def judge_process(
     """Return what it means that a process has ended.
 
     Args:
-        returncode: Its exit code; or, below 0, the number of the signal that ended it.
+        returncode: Its exit code; below 0 the number of the signal that ended it.
         was_ready: Whether it was ready before.
-        was_stopped: Whether it was told to end, for its supervisor stops it.
-        was_killed: Whether it had to be killed, since it did not end when told.
+        was_stopped: Whether it was told to end, by its supervisor.
+        was_killed: Whether it did not, and had to be killed.
     """
     if was_killed:
         return "killed"
