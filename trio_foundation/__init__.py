@@ -27,8 +27,7 @@ Each room of the library answers one question, and is imported by its name:
 `trio_foundation.application`
     How does a program start and stop? Signals, an ordered stop, an exit code.
 
-What all rooms share is here: the root of their errors, delays that grow, and the
-flags for rolling the library out bit by bit.
+What all rooms share is here: the root of their errors, delays that grow, and flags for the rollout.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 """The command line: ``python -m trio_foundation``, or ``trio-foundation``.
 
-Whoever starts a program wants to be told what is wrong with the command before anything
-runs: a module that is not there and one that is broken are two different mistakes, and so
-are a name that is misspelled and one that is no tree. So a command that makes no sense
-ends with code 2 and the right way to write it; whatever a program does once it runs is
-its own.
+A command that makes no sense ends with code 2 and the right way to write it, before anything
+runs; whatever a program does once it runs is its own.
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what a command line says.
 
     Args:
-        argv: The words after the name of the program; those of this process, if None.
+        argv: The words after the name of the program; by default those of this process.
 
     Returns:
         The exit code: 2 if the command makes no sense, else that of what was run.
@@ -242,7 +239,8 @@ def _tree(path: str, found: object, module: ModuleType) -> ChildSpec:
         raise _BadCommand(f"{path} is no tree, but {_short(found)}: {right}")
     if not _takes_nothing(found):
         raise _BadCommand(
-            f"{path} takes arguments, and a function that makes a tree is called without any"
+            f"{path} takes arguments, and a function that makes a tree is called without any: "
+            "give each a default"
         )
     made: object = found()
     if not isinstance(made, ChildSpec):
@@ -266,7 +264,7 @@ def _short(value: object) -> str:
 
 
 def _set_up_logging(level: str | None) -> None:
-    """Log to stderr, unless the program has seen to its logging itself."""
+    """Log to stderr, unless the program has set up logging itself."""
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(

@@ -160,5 +160,5 @@ async def test_a_broadcast_to_a_health_that_there_is_not_is_refused(
 async def test_a_message_is_for_an_id(autojump_clock: MockClock) -> None:
     async with at_work() as works:
         entry = works.agents.lookup("ann")
-        with pytest.raises(TypeError, match=r"such as that of `entry\.key`"):
+        with pytest.raises(TypeError, match=r"agent_id must be a string, such as entry\.key"):
             await works.coordinator.deliver(entry, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -338,7 +338,7 @@ def test_delivery_is_there_in_receive_only() -> None:
         ({"delivery_timeout": 0}, "delivery_timeout"),
         ({"attempts": 0}, "attempts"),
         ({"buffer_capacity": 0}, "buffer_capacity"),
-        ({"drain_rate": 0}, "no buffer would ever run empty"),
+        ({"drain_rate": 0}, "must be more than 0, not 0: no buffer would"),
         ({"drain_concurrency": 0}, "drain_concurrency"),
         ({"max_age": -1}, "max_age"),
         ({"overflow": "drop_newest"}, "write 'reject'"),
@@ -354,7 +354,7 @@ def test_what_makes_no_sense_is_refused_at_the_door(options: Any, message: str) 
 
 
 def test_a_coordinator_needs_a_registry_of_agents() -> None:
-    with pytest.raises(TypeError, match="takes an AgentRegistry"):
+    with pytest.raises(TypeError, match="takes the AgentRegistry of the agents, not"):
         open_coordinator({})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -368,6 +368,6 @@ async def test_a_block_is_entered_once(autojump_clock: MockClock) -> None:
     block = open_coordinator(AgentRegistry())
     async with block:
         pass
-    with pytest.raises(RuntimeError, match="entered once"):
+    with pytest.raises(RuntimeError, match="entered once: call open_coordinator again"):
         async with block:
             pass

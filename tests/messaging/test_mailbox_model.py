@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, cast
 import attrs
 import pytest
 import trio
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from trio_foundation.messaging import (
@@ -391,6 +391,7 @@ def test_programs_go_everywhere() -> None:
     # Or else the test above would pass for want of events.
     answers: Counter[str] = Counter()
 
+    @settings(max_examples=100)
     @given(overflow=st.sampled_from(POLICIES), capacity=st.integers(1, 3), program=PROGRAMS)
     def play(overflow: Overflow, capacity: int, program: list[Step]) -> None:
         stage = Stage(Model(capacity, overflow))

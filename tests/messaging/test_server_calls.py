@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 
@@ -184,8 +185,28 @@ async def test_a_failure_can_be_pickled() -> None:
     spec, ref = worker()
     async with open_supervisor([spec]):
         failure = await attempt(ref, Worker.crash)
-    copy = pickle.loads(pickle.dumps(failure))
-    assert (str(copy), copy.traceback) == (str(failure), failure.traceback)
+    sent_on = pickle.loads(pickle.dumps(failure))
+    assert (str(sent_on), sent_on.traceback) == (str(failure), failure.traceback)
+
+
+def test_whoever_takes_a_ref_for_the_server_is_told_how_to_call_it() -> None:
+    _, ref = worker()
+    with pytest.raises(
+        AttributeError,
+        match=r"^<Ref of server 'w'> is not the server: write ref\.call\(Worker\.echo, ",
+    ):
+        ref.echo  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"^'Ref' object has no attribute 'sing'$"):
+        ref.sing  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("again", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_ref_is_not_copied_for_a_mailbox_that_nobody_empties(
+    again: Callable[[object], object],
+) -> None:
+    _, ref = worker()
+    with pytest.raises(TypeError, match=r"^<Ref of server 'w'> cannot be copied or pickled: "):
+        again(ref)
 
 
 async def test_a_crash_fails_the_message_in_hand_only(autojump_clock: MockClock) -> None:

@@ -104,7 +104,7 @@ def partial_greet() -> object:
         (Butler.bow, "call takes a method of Greeter, which Butler.bow is not"),
         (Butler.spell, "call takes a method of Greeter, which Butler.spell is not"),
         (Greeter.whistle, "call takes a method of Greeter"),
-        (Greeter.sing, "call takes a method of an instance, not the class's own"),
+        (Greeter.sing, "call takes a method of an instance, not the classmethod Greeter.sing"),
         (Greeter.setup, "'setup' is none: every server has it"),
         (Greeter.teardown, "'teardown' is none: every server has it"),
         (Greeter.shutdown, "'shutdown' is none: every server has it"),
@@ -112,7 +112,7 @@ def partial_greet() -> object:
         (Greeter._whisper, "'_whisper' is none: its name begins with _"),
         (Greeter, "call takes a"),
         (partial_greet(), "call takes a method of the server's class"),
-        ("greet", "call takes the method itself, not its name 'greet'"),
+        ("greet", "call takes the method itself, not its name 'greet': no quotes"),
         (None, "call"),
     ],
 )
@@ -332,9 +332,18 @@ async def test_a_factory_that_raises_fails_the_start_with_its_error() -> None:
     assert type(await attempt(ref, Worker.echo, 1)).__name__ == "ServerGone"
 
 
-@pytest.mark.parametrize("wrong", [Greeter(), int, None, "Greeter"], ids=repr)
-def test_what_makes_no_server_is_refused_by_serve(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="serve takes"):
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (Greeter(), r"serve takes what makes a server.*: write serve\(Greeter, \.\.\.\)"),
+        (int, r"^serve takes a subclass of Server, not int: write class int\(Server\)$"),
+        (None, "serve takes what makes a server, a class or a function, not None"),
+        ("Greeter", "serve takes what makes a server, a class or a function, not 'Greeter'"),
+    ],
+    ids=["an instance", "another class", "nothing", "a name"],
+)
+def test_what_makes_no_server_is_refused_by_serve(wrong: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
         serve(wrong, capacity=1)
 
 

@@ -899,7 +899,7 @@ NO_METHODS: dict[str, tuple[Any, str]] = {
     "not async": (sync, "every takes an async method, and sync is not: write `async def sync`"),
     "setup": (Clock.setup, "every takes a message, and 'setup' is none: every server has it"),
     "every": (Clock.every, "every takes a message, and 'every' is none: every server has it"),
-    "a name": ("tick", "every takes the method itself, not its name 'tick'"),
+    "a name": ("tick", "every takes the method itself, not its name 'tick': no quotes"),
     "nothing": (None, "every takes an async function, but got None"),
 }
 

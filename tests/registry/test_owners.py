@@ -178,7 +178,10 @@ async def test_nothing_is_bound_to_one_that_has_ended(registry: Registry[str, in
     async with open_supervisor() as sup:
         owner = sup.start_soon(trio.sleep, 0, restart="temporary", name="owner")
         await owner.wait_exit()
-        with pytest.raises(OwnerNotRunning, match=r"'web' .* 'owner' .*: no incarnation") as caught:
+        sentence = (
+            "child 'owner' is not running, so 'web' cannot be bound to it in '.*': bind within"
+        )
+        with pytest.raises(OwnerNotRunning, match=sentence) as caught:
             registry.bind("web", 8080, owner)
         assert (caught.value.key, caught.value.owner) == ("web", "owner")
         assert is_empty(registry)

@@ -158,7 +158,7 @@ def test_an_entry_stands_for_itself_and_not_for_the_next_one_of_its_key(verb: st
 def test_an_entry_of_another_registry_is_refused(verb: str) -> None:
     registry, other = Registry[str, int](), Registry[str, int]()
     with registry.register("web", 1), other.register("web", 2) as entry:
-        with pytest.raises(ValueError, match="is an entry of another registry"):
+        with pytest.raises(ValueError, match="is an entry of another registry: call the method"):
             getattr(registry, verb)(entry)
 
 

@@ -22,13 +22,12 @@ NONSENSE: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"failure_rate": 0},
         ValueError,
-        "failure_rate must be above 0, or a single success would open it",
+        "failure_rate must be more than 0, not 0: at 0 a success would open it",
     ),
     (
         {"window": 10},
         ValueError,
-        "window=10 needs a failure_rate, as failures in a row have none: write failure_rate=0.5 "
-        "for one half",
+        "window=10 needs a failure_rate: write failure_rate=0.5 to open at one half",
     ),
     ({"failure_rate": 0.5, "window": 0}, ValueError, "window must be 1 or more, not 0"),
     (
@@ -53,22 +52,28 @@ NONSENSE: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"success_threshold": 0}, ValueError, "success_threshold must be 1 or more, not 0"),
     ({"half_open_max_calls": 0}, ValueError, "half_open_max_calls must be 1 or more, not 0"),
     ({"probe_timeout": 0}, ValueError, "probe_timeout must be more than 0 seconds, not 0"),
-    ({"counts": "x"}, TypeError, "counts must be classes of errors or a plain function, not 'x'"),
+    (
+        {"counts": "x"},
+        TypeError,
+        "counts must be classes of errors or a plain function, not 'x': write counts=OSError",
+    ),
     (
         {"counts": int},
         TypeError,
-        "counts must be classes of errors or a plain function, not <class 'int'>",
+        "counts must be classes of errors or a plain function, not <class 'int'>: "
+        "write counts=OSError",
     ),
-    ({"ignores": 3}, TypeError, "ignores must be classes of errors, not 3"),
+    ({"ignores": 3}, TypeError, "ignores must be classes of errors, not 3: write ignores=KeyError"),
     (
         {"ignores": (KeyError, "x")},
         TypeError,
-        "ignores must be classes of errors, not (<class 'KeyError'>, 'x')",
+        "ignores must be classes of errors, not (<class 'KeyError'>, 'x'): write ignores=KeyError",
     ),
     (
         {"result_is_failure": 3},
         TypeError,
-        "result_is_failure must be a plain function or None, not 3",
+        "result_is_failure must be a plain function or None, not 3: "
+        "write result_is_failure=lambda result: result is None",
     ),
     ({"cancel_in_flight": 1}, TypeError, "cancel_in_flight must be True or False, not 1"),
     ({"rng": 3}, TypeError, "rng must be a random.Random or None, not 3"),

@@ -61,7 +61,7 @@ async def test_one_that_is_there_cannot_be_configured(autojump_clock: MockClock)
     async with open_breakers() as breakers:
         assert breakers["a"].state == "closed"
         with pytest.raises(
-            ValueError, match=r"^the breaker of 'a' is there already: configure it before$"
+            ValueError, match=r"^the breaker of 'a' is made already: call configure\(\) before$"
         ):
             breakers.configure("a", failure_threshold=1)
 

@@ -495,9 +495,9 @@ async def is_empty(result: object) -> bool:
         ({"retry_result": is_empty}, "retry_result must be a plain function of the result, not"),
         ({"attempt_timeout": 0}, "attempt_timeout must be more than 0 seconds, not 0"),
         ({"total": math.nan}, "total must be 0 seconds or more, not nan"),
-        ({"budget": 3}, "budget must be a RetryBudget, not 3"),
+        ({"budget": 3}, "budget must be a RetryBudget, not 3: write RetryBudget(ratio=0.1)"),
         ({"name": ""}, "name must not be empty"),
-        ({"rng": 3}, "rng must be a random.Random, not 3"),
+        ({"rng": 3}, "rng must be a random.Random, not 3: write random.Random(1)"),
     ],
 )
 async def test_options_of_no_use_are_refused(options: dict[str, Any], message: str) -> None:

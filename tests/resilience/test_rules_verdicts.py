@@ -71,20 +71,22 @@ async def judge_later(error: BaseException) -> Verdict:
     return "failure"
 
 
+NO_COUNTS = "counts must be classes of errors or a plain function, not"
+NO_IGNORES = "ignores must be classes of errors, not"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"counts": 3}, "counts must be classes of errors or a plain function, not 3"),
-        ({"counts": int}, "counts must be classes of errors or a plain function, not {int}"),
-        (
-            {"counts": judge_later},
-            "counts must be classes of errors or a plain function, not {judge_later}",
-        ),
-        ({"ignores": int}, "ignores must be classes of errors, not {int}"),
-        ({"ignores": (OSError, 3)}, "ignores must be classes of errors, not ({OSError}, 3)"),
+        ({"counts": 3}, f"{NO_COUNTS} 3: write counts=OSError"),
+        ({"counts": int}, f"{NO_COUNTS} {int}: write counts=OSError"),
+        ({"counts": judge_later}, f"{NO_COUNTS} {judge_later}: write counts=OSError"),
+        ({"ignores": int}, f"{NO_IGNORES} {int}: write ignores=KeyError"),
+        ({"ignores": (OSError, 3)}, f"{NO_IGNORES} ({OSError}, 3): write ignores=KeyError"),
         (
             {"result_is_failure": 3},
-            "result_is_failure must be a plain function or None, not 3",
+            "result_is_failure must be a plain function or None, not 3: "
+            "write result_is_failure=lambda result: result is None",
         ),
     ],
     ids=["number", "class", "async", "no error", "not all", "result"],
@@ -92,8 +94,7 @@ async def judge_later(error: BaseException) -> Verdict:
 def test_a_judge_of_nonsense_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError) as caught:
         Judge(**options)
-    words = message.format(int=int, OSError=OSError, judge_later=judge_later)
-    assert str(caught.value) == words
+    assert str(caught.value) == message
 
 
 def wrapped(error: BaseException) -> BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,7 @@ def points(result: SearchResult) -> list[tuple[int, dict[str, Any], float | None
 
 
 @contextmanager
-def full_disk(room: int) -> Iterator[None]:
+def full_disk(room: int) -> Generator[None]:
     """Let no file become longer than *room*, not even that to which pytest writes meanwhile."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))

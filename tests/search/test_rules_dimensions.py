@@ -152,7 +152,7 @@ def test_a_grid_is_evenly_spread(
         (lambda: LogUniform(0, 1), "a must be more than 0, since it has a logarithm, not 0"),
         (lambda: IntUniform(5, 1), "b must be 5 or more, since a is, not 1"),
         (lambda: IntUniform(1, 5, step=0), "step must be 1 or more, not 0"),
-        (lambda: Choice([]), "values must not be empty"),
+        (lambda: Choice([]), "values must not be empty: write Choice(['a', 'b'])"),
         (lambda: Choice(["a", "b", "a"]), "values must differ, but 'a' is there twice"),
         (lambda: Choice([[1], [2], [1]]), "values must differ, but [1] is there twice"),
         (lambda: Uniform(0, 1).grid(), "there is no end to a number from 0 to 1: say how many"),
@@ -250,7 +250,9 @@ def test_a_dimension_is_told_in_words(dimension: Dimension, words: str) -> None:
 def test_where_there_is_no_end_one_has_to_say_how_many(dimension: Dimension) -> None:
     with pytest.raises(ValueError, match=r"^there is no end") as caught:
         dimension.grid()
-    assert str(caught.value) == f"there is no end to {dimension}: say how many values"
+    assert str(caught.value) == (
+        f"there is no end to {dimension}: say how many values, as in grid(5)"
+    )
 
 
 def test_a_step_beyond_the_last_is_not_held_though_it_is_rounded_to_the_bound() -> None:

@@ -185,7 +185,7 @@ async def test_a_child_that_failed_to_start_makes_room() -> None:
 
 async def test_with_no_room_at_all_nobody_comes() -> None:
     async with open_dynamic_supervisor(max_children=0) as sup:
-        with pytest.raises(TooManyChildren, match="has 0 children, and max_children=0"):
+        with pytest.raises(TooManyChildren, match="is full, max_children=0: "):
             sup.start_soon(rest)
 
 

@@ -52,7 +52,9 @@ SENTENCES: dict[FoundationError, str] = {
     ChildRunning("app", "web", "backing_off"): (
         "child 'web' of supervisor 'app' is backing off: stop_child('web') first"
     ),
-    TooManyChildren("jobs", 100): "supervisor 'jobs' has 100 children, and max_children=100",
+    TooManyChildren(
+        "jobs", 100
+    ): "supervisor 'jobs' is full, max_children=100: let a child end first, or allow more",
     SupervisorClosed("app"): (
         "supervisor 'app' is closed: its block has ended, is ending, or was not entered yet"
     ),

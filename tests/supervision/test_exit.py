@@ -258,6 +258,12 @@ def test_the_text_of_an_error_that_cannot_be_told_is_replaced() -> None:
     assert "Mute" in make_exit(Mute()).traceback
 
 
+def test_of_a_group_the_first_error_within_is_told_too() -> None:
+    within = ExceptionGroup("two", [ValueError("no number"), OSError("gone")])
+    told = describe(ExceptionGroup("all", [within, KeyError("x")]))
+    assert told == "ExceptionGroup: all (2 sub-exceptions), first ValueError: no number"
+
+
 def test_an_error_whose_traceback_cannot_be_made_is_told_in_one_line() -> None:
     class Broken(Exception):
         def __getattribute__(self, name: str) -> Any:

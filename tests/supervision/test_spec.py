@@ -257,8 +257,16 @@ def test_liveness_has_patience_for_all_its_misses() -> None:
             "ready_within must be more than 0 seconds, not nan",
         ),
         ({"significant": 1}, TypeError, "significant must be True or False, not 1"),
-        ({"backoff": 3.0}, TypeError, "backoff must be a Backoff or None, not 3.0"),
-        ({"liveness": 3.0}, TypeError, "liveness must be a Liveness or None, not 3.0"),
+        (
+            {"backoff": 3.0},
+            TypeError,
+            "backoff must be a Backoff or None, not 3.0: write Backoff(initial=1)",
+        ),
+        (
+            {"liveness": 3.0},
+            TypeError,
+            "liveness must be a Liveness or None, not 3.0: write Liveness(every=10)",
+        ),
     ],
     ids=words,
 )
@@ -273,7 +281,7 @@ def test_a_bad_option_is_shown(
 
 def test_a_significant_child_that_is_permanent_is_refused_with_the_right_line() -> None:
     # Rule S100.
-    with pytest.raises(ValueError, match=r"write child\(poll, .*restart='transient'\)$"):
+    with pytest.raises(ValueError, match=r"write significant=True, restart='transient'$"):
         child(poll, significant=True)
 
 
@@ -372,7 +380,7 @@ def test_a_supervisor_that_makes_no_sense_is_refused_before_it_is_entered(
 
 
 def test_an_rng_is_a_generator_of_random_numbers() -> None:
-    with refused(TypeError, "rng must be a random.Random or None, not 42"):
+    with refused(TypeError, "rng must be a random.Random or None, not 42: write random.Random(1)"):
         untyped_open(rng=42)
 
 
@@ -406,7 +414,7 @@ def test_a_limit_may_be_nothing_and_a_window_endless() -> None:
 @pytest.mark.parametrize(
     ("children", "sentence"),
     [
-        (3, "open_supervisor takes a list of children, not 3"),
+        (3, "open_supervisor takes a list of children, not 3: write [child(async_fn)]"),
         (child(poll), "open_supervisor takes a list of children: write [poll], not poll"),
         ([poll], f"open_supervisor takes what child() or subtree() returns, not {poll!r}: "
                  "write child(poll)"),

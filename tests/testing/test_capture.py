@@ -133,7 +133,7 @@ async def test_who_still_waits_at_the_end_of_the_block_is_told_what_there_was() 
             nursery.start_soon(wait, events)
             await wait_all_tasks_blocked()
             emit(Knocked(2))
-    assert str(told[0]).startswith("waited for such a Knocked, but the block has ended")
+    assert str(told[0]).startswith("waited for a Knocked that satisfies the predicate, but")
     assert "#0: Knocked(number=2)" in str(told[0])
 
 

@@ -158,6 +158,16 @@ def docstring_of(name: str) -> str:
     return inspect.getdoc(value) or ""
 
 
+def told_of_cancellation(name: str) -> str:
+    """Return what is said under Cancellation, with what that refers to: ``As in `retry`.``."""
+    told = docstring_of(name).partition("Cancellation:\n")[2]
+    if reference := re.match(r"\s*As (?:(?:in|for|with) )?`([\w.]+)`", told):
+        room, owner = name.partition(".")[0], name.rpartition(".")[0]
+        others = {f"{room}.{reference[1]}", f"{owner}.{reference[1]}"} - {name}
+        told += "".join(told_of_cancellation(other) for other in others if other in NAMES)
+    return told
+
+
 # What is tried
 
 
@@ -438,7 +448,7 @@ async def an_idle_server(attempt: CancelAttempt) -> None:
     await call_it(attempt, busy=False)
 
 
-@remains("A call that waits is withdrawn: it is not run.", "messaging.Ref.call")
+@remains("A call that waits is withdrawn, and not run.", "messaging.Ref.call")
 async def a_busy_server(attempt: CancelAttempt) -> None:
     await call_it(attempt, busy=True)
 
@@ -538,7 +548,7 @@ async def tearing_down(attempt: CancelAttempt) -> None:
     assert told[-2:] in ([], ["teardown", "gone"])
 
 
-@remains("A call that waits is withdrawn: it is not run.", "messaging.Ref.call")
+@remains("A call that waits is withdrawn, and not run.", "messaging.Ref.call")
 async def a_server_that_crashes_and_is_back(attempt: CancelAttempt) -> None:
     spec, ref = serve(Moody, capacity=2, backoff=Backoff(initial=1.0, jitter=0.0))
     answers: list[object] = []
@@ -634,7 +644,7 @@ async def at_a_desk(work: Work, **options: Any) -> AsyncGenerator[Coordinator]:
         assert_conserved(coordinator)
 
 
-WITHDRAWN = "A message that no handler has begun is withdrawn. One that is being handled is handled"
+WITHDRAWN = "Withdraws a message that no handler has begun. One that has begun goes on to its end"
 
 
 @remains("It goes on when the sender has left.", "agents.Agent.receive")
@@ -726,7 +736,7 @@ async def the_last_messages(attempt: CancelAttempt) -> None:
 
 
 @remains(
-    "What waits when the block ends is not delivered",
+    "What waits when the block ends is handed to *on_dead_letter*",
     "agents.open_coordinator",
     is_checkpoint=False,
 )
@@ -791,7 +801,7 @@ async def what_nobody_has_loaded(attempt: CancelAttempt) -> None:
     assert await cache.get_or_load("a", work) == "done"
 
 
-@remains("it ends the wait or goes into the function", "cache.CachedFunction.__call__")
+@remains("Ends the wait, or goes into the load", "cache.CachedFunction.__call__")
 async def what_is_remembered(attempt: CancelAttempt) -> None:
     work = Work()
     remembering = cached()(work.__call__)
@@ -802,7 +812,7 @@ async def what_is_remembered(attempt: CancelAttempt) -> None:
     assert await remembering() == "done"
 
 
-@remains("another caller's load begins if there is one", "cache.Cache.get_or_load")
+@remains("then the next who waits loads", "cache.Cache.get_or_load")
 async def what_another_waits_for(attempt: CancelAttempt) -> None:
     cache = Cache[str, str]()
     first, second = Work(), Work()
@@ -835,7 +845,7 @@ async def what_another_loads(attempt: CancelAttempt) -> None:
     assert cache.get("a") == "done"
 
 
-@remains("it is only checked for, and is no schedule point", "cache.Cache.get_or_load")
+@remains("only checks for a cancellation, and is no schedule point", "cache.Cache.get_or_load")
 async def what_is_loaded(attempt: CancelAttempt) -> None:
     cache = Cache[str, str]()
     cache.put("a", "there")
@@ -1010,13 +1020,13 @@ GOES_INTO: dict[str, Callable[[Work], Awaitable[object]]] = {
     "resilience.RateLimiter.call": lambda work: RateLimiter(1).call(work),
 }
 WORDS = {
-    "resilience.Pipeline.call": "Goes through all steps into the function",
+    "resilience.Pipeline.call": "as far as the call has come",
     "resilience.Hedge.call": "Goes into all calls",
     "resilience.hedge": "Goes into all calls",
     "resilience.retrying": "As in `retry`.",
     "resilience.RateLimiter.call": "goes into the function",
-    "resilience.Fallback.call": "Goes into the function that runs, and never calls the other one.",
-    "resilience.fallback": "Goes into the function that runs, and never calls the other one.",
+    "resilience.Fallback.call": "Goes into the function that runs, and calls no other.",
+    "resilience.fallback": "Goes into the function that runs, and calls no other.",
 }
 
 
@@ -1035,7 +1045,7 @@ for each_name, each_function in GOES_INTO.items():
     remains(words, each_name)(going_into(each_function))
 
 
-@remains("never calls the other one", "resilience.fallback", "resilience.Fallback.call")
+@remains("and calls no other", "resilience.fallback", "resilience.Fallback.call")
 async def the_other_function(attempt: CancelAttempt) -> None:
     failing, other = Failing(), Work()
     with alone(attempt):
@@ -1113,7 +1123,7 @@ async def a_turn_of_a_key(attempt: CancelAttempt) -> bool:
     return limiter.statistics("a").passed == 2
 
 
-@remains("cancels the calls that are under way", "resilience.open_breakers")
+@remains("cancels the calls under way", "resilience.open_breakers")
 async def a_family_of_breakers(attempt: CancelAttempt) -> None:
     work = Work(2)
     other = Work(3)
@@ -1220,7 +1230,7 @@ async def a_result_of_a_stream(attempt: CancelAttempt) -> None:
 
 
 @remains(
-    "returns what was found so far, with *complete* False",
+    "returns what was found, with *complete* False",
     "search.random_search",
     is_checkpoint=False,
 )
@@ -1260,7 +1270,7 @@ async def a_report(attempt: CancelAttempt) -> None:
     assert result.trials[0].reports == {1: 5.0}
 
 
-@remains("each is told as ``FAIL``", "search.optimize_study", timeout=math.inf)
+@remains("each told as ``FAIL``", "search.optimize_study", timeout=math.inf)
 async def a_study(attempt: CancelAttempt) -> None:
     optuna: Any = pytest.importorskip("optuna", reason="needs trio-foundation[optuna]")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -1299,7 +1309,7 @@ async def batch_of(
         assert await serial.execute([first]) == ["done"]  # the turn was passed on
 
 
-@remains("stops after the operation in hand", "workflows.SerialOperations.execute")
+@remains("the operation in hand is cancelled as any call is", "workflows.SerialOperations.execute")
 async def a_batch(attempt: CancelAttempt) -> None:
     completed: list[str] = []
 
@@ -1668,7 +1678,7 @@ async def a_supervising_task(attempt: CancelAttempt) -> None:
 
 
 @remains(
-    "The body is cancelled first, and the children are stopped after it.",
+    "is cancelled first, and then the children are stopped",
     "supervision.open_dynamic_supervisor",
 )
 async def a_dynamic_supervisor(attempt: CancelAttempt) -> None:
@@ -1756,8 +1766,7 @@ def test_every_scenario_is_of_a_public_async_function() -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.remains is not None], ids=str)
 def test_what_remains_of_a_cancelled_call_is_in_the_docstring(case: Case) -> None:
     assert case.remains is not None
-    told = docstring_of(case.name).partition("Cancellation:\n")[2]
-    assert unwrapped(case.remains) in unwrapped(told)
+    assert unwrapped(case.remains) in unwrapped(told_of_cancellation(case.name))
 
 
 @pytest.mark.parametrize("by", ["cancel", "deadline"])

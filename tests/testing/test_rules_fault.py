@@ -78,20 +78,19 @@ def test_a_fault_says_no_more_than_is_needed(fault: Fault, written: str, said: s
         (
             {"at_message": 1, "error": 3},
             TypeError,
-            "error must be a class of errors, not 3: each fault raises an error of its own, since "
-            "one object that is raised twice grows",
+            "error must be a class of errors, such as ConnectionError, not 3",
         ),
         (
             {"at_message": 1, "error": KeyboardInterrupt},
             TypeError,
-            "error must be a class of errors, not <class 'KeyboardInterrupt'>: each fault raises "
-            "an error of its own, since one object that is raised twice grows",
+            "error must be a class of errors, such as ConnectionError, not "
+            "<class 'KeyboardInterrupt'>",
         ),
         (
             {"at_message": 1, "error": UnicodeDecodeError},
             TypeError,
-            "a fault raises UnicodeDecodeError('...'), which is not possible: function takes "
-            "exactly 5 arguments (1 given)",
+            "a crash raises UnicodeDecodeError('...'), which fails: function takes exactly 5 "
+            "arguments (1 given); write a class of errors that takes one text",
         ),
     ],
 )

@@ -16,7 +16,7 @@ async def test_it_starts_runs_of_its_own() -> None:
     async def scenario(attempt: CancelAttempt) -> None:
         raise AssertionError
 
-    with pytest.raises(RuntimeError, match="cannot be called within one"):
+    with pytest.raises(RuntimeError, match="cannot be called within a Trio run"):
         cancel_at_each_step(scenario)
 
 

@@ -303,4 +303,4 @@ def test_a_key_that_cannot_be_one_is_refused() -> None:
     key: Any = ["a"]
     with pytest.raises(TypeError) as caught:
         Lines().take(Batch("b", key, None))
-    assert str(caught.value) == "key must be hashable, as those of a dict are, not ['a']"
+    assert str(caught.value) == "key must be hashable, such as a string or a tuple, not ['a']"

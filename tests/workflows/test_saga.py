@@ -871,7 +871,10 @@ SAGA: Any = Saga
         ),
         (lambda: SAGA().parallel(), "parallel takes one step or more"),
         (lambda: SAGA().parallel("a"), r"parallel takes steps, SagaStep\(name, action\), not 'a'"),
-        (lambda: SAGA().dry_run(nothing), "dry_run takes a plain function of a line"),
+        (
+            lambda: SAGA().dry_run(nothing),
+            "dry_run takes a plain function of a line, such as print, not",
+        ),
     ],
 )
 def test_nonsense_is_refused(build: Any, message: str) -> None:

@@ -232,7 +232,7 @@ async def test_who_finds_as_many_waiting_as_may_is_told() -> None:
             one.scope.cancel()
         assert assert_lawful(serial).rejected == 1
     assert (caught.value.name, caught.value.tx_id, caught.value.capacity) == ("s", "t", 2)
-    assert str(caught.value) == "'s' takes no batch 't': 2 wait already, which is its capacity"
+    assert str(caught.value) == "'s' takes no batch 't': 2 wait already; raise its capacity"
     assert "d(" not in log
 
 
@@ -867,7 +867,7 @@ async def test_coroutines_are_refused_and_closed() -> None:
 async def test_a_key_that_cannot_be_one_is_refused() -> None:
     async with open_serial_operations(name="s") as serial:
         with pytest.raises(
-            TypeError, match=r"key must be hashable, as those of a dict are, not \[1"
+            TypeError, match=r"key must be hashable, such as a string or a tuple, not \[1"
         ):
             await serial.execute([], key=[1])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         assert assert_lawful(serial).batches == 0

@@ -1,12 +1,12 @@
-"""Words that all rooms share: errors, argument checks, backoff arithmetic, flags.
+"""What all rooms share: errors, argument checks, backoff arithmetic, flags. No Trio in here.
 
-No Trio in here, and nothing of the rooms. What is public of it is exported by
-`trio_foundation`.
+What is public of it is exported by `trio_foundation`.
 """
 
 from __future__ import annotations
 
 from ._backoff import Backoff
+from ._block import AsyncBlock
 from ._checks import (
     check_async_fn,
     check_bool,
@@ -24,6 +24,7 @@ from ._homes import give_home
 from ._names import name_of, seconds_in_words, told, written
 
 __all__ = [
+    "AsyncBlock",
     "Backoff",
     "FlagOverrides",
     "FoundationError",

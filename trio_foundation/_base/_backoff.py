@@ -1,11 +1,7 @@
 """How long to wait before the next attempt.
 
-What has just failed will most likely fail again if tried at once, and what a
-thousand clients try again at the same moment will fail for being tried. So each
-delay is longer than the one before it, up to a maximum, and every delay is
-spread a little.
-
-This module computes those delays and does nothing else: it waits for nobody.
+What has just failed will most likely fail again at once, and a thousand clients should not try
+again at the same moment: so delays grow, up to a maximum, and are spread a little.
 """
 
 from __future__ import annotations
@@ -19,8 +15,8 @@ from ._checks import check_count, check_number, check_seconds
 
 __all__ = ["Backoff"]
 
-# Beyond this a float no longer holds every whole number, and raising to the power
-# of a larger one is an error even where the result is 1.
+# Beyond this a float no longer holds every whole number, and raising to the power of a
+# larger one may be an error even where the result is 1.
 LAST_ATTEMPT_TOLD_APART = 2**53
 
 
@@ -29,12 +25,11 @@ LAST_ATTEMPT_TOLD_APART = 2**53
 class Backoff:
     """Delays that grow from attempt to attempt, up to a maximum.
 
-    It is a plain value: it counts no attempts and may be shared by any number of
-    children. Who uses it does the counting.
+    It counts no attempts, and may be shared by any number of children.
 
     Raises:
-        TypeError: If one of the arguments is no number.
-        ValueError: If one of them is NaN or out of its range.
+        TypeError: If an argument is no number.
+        ValueError: If one is NaN or out of its range.
 
     Example:
         >>> backoff = Backoff(initial=0.5, factor=2.0, maximum=3.0, jitter=0.0)
@@ -43,25 +38,22 @@ class Backoff:
     """
 
     initial: float = 0.1
-    """The delay before the first new attempt, in seconds; finite. With 0, every
-    delay is 0."""
+    """The delay before the first new attempt, in seconds; finite. With 0, every delay is 0."""
 
     factor: float = 2.0
-    """How many times longer each delay is than the one before it; 1 or more, and
-    finite. With 1, all delays are the same."""
+    """How many times longer each delay is than the one before it; 1 or more, and finite. With 1,
+    all delays are the same."""
 
     maximum: float = 30.0
-    """No delay is longer than this, in seconds, spread included, and not the first
-    one either if *initial* is larger. It is finite: a child whose delay has grown
-    past all bounds would be given up without anybody being told."""
+    """No delay is longer than this, in seconds, spread included, even if *initial* is; finite."""
 
     jitter: float = 0.1
-    """The share by which a delay is spread both ways, from 0 to 1. With 0.1, a
-    delay of 10 seconds lasts from 9 to 11."""
+    """The share by which a delay is spread both ways, from 0 to 1. With 0.1, a delay of 10
+    seconds lasts from 9 to 11."""
 
     reset_after: float = 60.0
-    """After how many seconds without a failure the next delay is the first one
-    again; more than 0. With `math.inf`, never."""
+    """After how many seconds without a failure the next delay is the first one again; more
+    than 0. With `math.inf`, never."""
 
     def __attrs_post_init__(self) -> None:
         check_seconds("initial", self.initial, finite=True)
@@ -73,17 +65,13 @@ class Backoff:
     def delay(self, attempt: int, rng: random.Random | None = None) -> float:
         """Return the delay before a new attempt, in seconds.
 
-        The spread is cut off at *maximum*, rather than set to it, so that late
-        attempts do not gather there.
-
         Args:
-            attempt: Which attempt this is; the first is 0. It may be as large as
-                it likes.
-            rng: Where the spread comes from; a seeded one gives the same delays
-                again. Without it, the functions of `random` are used.
+            attempt: Which attempt this is, from 0; it may be as large as it likes.
+            rng: Where the spread comes from; a seeded one gives the same delays again. By default
+                the functions of `random`.
 
         Returns:
-            A number of seconds from 0 to *maximum*.
+            A number of seconds from 0 to *maximum*, where the spread is cut off.
 
         Raises:
             TypeError: If *attempt* is no whole number.
@@ -102,6 +90,7 @@ class Backoff:
             return middle
         uniform = random.uniform if rng is None else rng.uniform  # noqa: S311
         lowest = middle * (1.0 - self.jitter)
+        # The spread is cut off there: delays set to the maximum would gather late attempts.
         highest = min(middle * (1.0 + self.jitter), self.maximum)
         # The sum in `uniform` may be rounded up, past the highest.
         return min(uniform(lowest, highest), highest)

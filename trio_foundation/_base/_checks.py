@@ -1,12 +1,9 @@
 """Checks of arguments, made where the argument is written.
 
-A nonsensical number does its harm far from the line that wrote it: a NaN never
-compares, so a limit that is NaN is never reached. Every public function refuses
-such a value itself, shows it, and says what to write. What passed a check is
-trusted from there on.
-
-A supervisor starts children by the thousand, so a check of a good value is one
-or two comparisons; all words are made on the way to the error.
+A nonsensical number does its harm far from the line that wrote it: a limit that is NaN is never
+reached. So each public function refuses it, shows it, and says what to write. What passed a check
+is trusted. A good value costs one or two comparisons: words are made for errors only. Here *name*
+is always the argument's name, for the message.
 """
 
 from __future__ import annotations
@@ -33,20 +30,13 @@ __all__ = [
 def check_seconds(
     name: str, value: object, *, above_zero: bool = False, finite: bool = False
 ) -> float:
-    """Refuse what is no length of time.
+    """Return a length of time in seconds, as a float; refuse what is none.
 
-    Args:
-        name: The argument's name, for the message.
-        value: A length of time, in seconds.
-        above_zero: Whether 0 seconds are refused too.
-        finite: Whether `math.inf` is refused too.
-
-    Returns:
-        The value, as a float.
+    With *above_zero*, 0 is refused too; with *finite*, `math.inf`.
 
     Raises:
         TypeError: If *value* is no number.
-        ValueError: If *value* is negative or NaN, or refused by the options.
+        ValueError: If it is negative or NaN, or refused by the options.
 
     Example:
         >>> check_seconds("grace", 5)
@@ -65,20 +55,11 @@ def check_seconds(
 
 
 def check_number(name: str, value: object, *, least: float, most: float = math.inf) -> float:
-    """Refuse what is no finite number from *least* to *most*.
-
-    Args:
-        name: The argument's name, for the message.
-        value: A number without a unit.
-        least: The smallest number allowed.
-        most: The largest number allowed; infinity itself is never allowed.
-
-    Returns:
-        The value, as a float.
+    """Return a number without a unit, as a float; refuse what is none from *least* to *most*.
 
     Raises:
         TypeError: If *value* is no number.
-        ValueError: If *value* is NaN, infinite, or outside the limits.
+        ValueError: If it is NaN, infinite (whatever *most* is), or outside the limits.
 
     Example:
         >>> check_number("jitter", 1.5, least=0, most=1)
@@ -102,20 +83,13 @@ def check_count(
 @overload
 def check_count(name: str, value: object, *, least: int = 0, allow_inf: Literal[True]) -> float: ...
 def check_count(name: str, value: object, *, least: int = 0, allow_inf: bool = False) -> float:
-    """Refuse what is no whole number, or one below *least*.
+    """Return a whole number; refuse what is none, or below *least*.
 
-    Args:
-        name: The argument's name, for the message.
-        value: A whole number.
-        least: The smallest number allowed.
-        allow_inf: Whether `math.inf` stands for "without a limit".
-
-    Returns:
-        The value.
+    With *allow_inf*, `math.inf` stands for "without a limit".
 
     Raises:
         TypeError: If *value* is no whole number.
-        ValueError: If *value* is below *least*.
+        ValueError: If it is below *least*.
 
     Example:
         >>> check_count("max_restarts", 3)
@@ -135,16 +109,11 @@ def check_count(name: str, value: object, *, least: int = 0, allow_inf: bool = F
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse what is none of *choices*.
-
-    Args:
-        name: The argument's name, for the message.
-        value: One of a few words.
-        choices: The words, as `typing.get_args` gives them for a `typing.Literal`.
+    """Refuse what is none of *choices*, as `typing.get_args` gives them for a `typing.Literal`.
 
     Raises:
         TypeError: If *value* is no string.
-        ValueError: If *value* is another string.
+        ValueError: If it is another string.
 
     Example:
         >>> check_choice("restart", "sometimes", ("permanent", "transient", "temporary"))
@@ -160,18 +129,11 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def check_name(name: str, value: object) -> str:
-    """Refuse what is no name: anything but a string, and the empty string.
-
-    Args:
-        name: The argument's name, for the message.
-        value: A name.
-
-    Returns:
-        The value.
+    """Return a name; refuse anything but a string, and the empty string.
 
     Raises:
         TypeError: If *value* is no string.
-        ValueError: If *value* is empty.
+        ValueError: If it is empty.
 
     Example:
         >>> check_name("name", "")
@@ -186,17 +148,10 @@ def check_name(name: str, value: object) -> str:
 
 
 def check_bool(name: str, value: object) -> bool:
-    """Refuse what is neither `True` nor `False`.
-
-    Args:
-        name: The argument's name, for the message.
-        value: A truth value.
-
-    Returns:
-        The value.
+    """Return a truth value; refuse what is neither `True` nor `False`, 0 and 1 included.
 
     Raises:
-        TypeError: If *value* is anything else, 0 and 1 included.
+        TypeError: If *value* is anything else.
 
     Example:
         >>> check_bool("significant", 1)
@@ -217,8 +172,7 @@ def check_async_fn(
 ) -> None:
     """Refuse what cannot be an async function, and say how the call is written.
 
-    A function that is not ``async`` may still return something to await, so it
-    passes; Trio refuses what it returns if that is nothing to await.
+    A function that is not ``async`` may still return something to await, so it passes.
 
     Args:
         caller: The function that was given *async_fn*, as users write it.
@@ -227,8 +181,8 @@ def check_async_fn(
         before: The arguments that came before it.
 
     Raises:
-        TypeError: If *async_fn* is a coroutine (which is closed, for nobody will
-            await it any more), an async generator function, or not callable.
+        TypeError: If *async_fn* is a coroutine (which is closed), an async generator function, or
+            not callable.
 
     Example:
         >>> async def poll(seconds): ...
@@ -246,10 +200,7 @@ write start_soon(poll, 10), not start_soon(poll(10))
 
 
 def is_plain_function(function: object) -> bool:
-    """Return whether something can be called without anybody to await what it returns.
-
-    Args:
-        function: Whatever is given as a callback.
+    """Return whether something can be called, and nobody need await what it returns.
 
     Example:
         >>> async def wait(): ...
@@ -266,10 +217,7 @@ def is_plain_function(function: object) -> bool:
 def fits(function: Callable[..., object], *args: object, **kwargs: object) -> bool:
     """Return whether a function can be called with these arguments.
 
-    Args:
-        function: The function; a decorated one is asked for what it decorates.
-        *args: The positional arguments.
-        **kwargs: The keyword arguments.
+    Of a decorated one, what it decorates counts.
 
     Example:
         >>> async def poll(url, *, seconds=10): ...

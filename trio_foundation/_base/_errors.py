@@ -1,8 +1,4 @@
-"""One root for every error of ours.
-
-A caller that wants to tell our failures from everybody else's needs one name to
-catch. Every error of every room derives from it, and nothing else does.
-"""
+"""One root for every error of ours."""
 
 from __future__ import annotations
 
@@ -12,8 +8,8 @@ __all__ = ["FoundationError"]
 class FoundationError(Exception):
     """The root of every error that this library raises for something that happened.
 
-    Misuse is not among them: a wrong argument is a `TypeError` or a `ValueError`,
-    a call in the wrong place a `RuntimeError`, as everywhere in Python.
+    Misuse is not among them: a wrong argument is a `TypeError` or a `ValueError`, a call in the
+    wrong place a `RuntimeError`.
 
     Example:
         >>> class PrinterOnFire(FoundationError):

@@ -1,9 +1,7 @@
 """Switches for rolling out a stricter behaviour bit by bit.
 
-A program that comes from somewhere laxer cannot become strict everywhere in one
-day. A flag makes one part of it lax for a while, by a ``with`` block around that
-part, and leaves the rest strict. A flag belongs to the context, so tasks started
-in the block have it and other tasks do not see it.
+A flag makes one part of a program lax for a while. It belongs to the context: tasks started in
+the block have it, others do not.
 """
 
 from __future__ import annotations
@@ -47,16 +45,14 @@ current_flags: ContextVar[Mapping[str, bool]] = ContextVar(
 def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
     """Set rollout flags for the code, and the tasks, that start in this block.
 
-    A flag is read when a supervisor is opened, or a map without one is called, so what is
-    open does not change.
-    Flags that are not named keep their value; leaving the block restores all.
+    A flag is read when a supervisor is opened, or a map without one is called: what is open does
+    not change. Flags that are not named keep their value; leaving the block restores all.
 
     Args:
-        **overrides: The flags to set, `True` or `False`. Both are normally `True`.
-            Without ``use_strict_supervision``, a supervisor that passes its limit
-            of restarts warns and goes on instead of failing.
-            Without ``use_supervised_tasks_only``, a map where no task supervisor is open
-            warns and opens a block of its own instead of failing.
+        **overrides: The flags to set, `True` or `False`; all are normally `True`. Without
+            ``use_strict_supervision``, a supervisor that passes its limit of restarts warns and
+            goes on instead of failing. Without ``use_supervised_tasks_only``, a map where no task
+            supervisor is open warns and opens a block of its own instead of failing.
 
     Returns:
         The block, for ``with``.

@@ -1,8 +1,7 @@
 """One home for every name.
 
-The file a class is written in is nobody's business: it may move. What a traceback
-prints, a pickle stores and the documentation links to is where users import the
-class from. This module makes the three agree.
+The file a class is written in may move. This makes what a traceback prints, a pickle stores and
+the documentation links to agree with where users import it from.
 """
 
 from __future__ import annotations
@@ -18,12 +17,8 @@ __all__ = ["give_home"]
 def give_home(namespace: dict[str, Any]) -> None:
     """Make the classes and functions that a door exports say that they live there.
 
-    Called by each door as its last line. What was written outside the door's own
-    package has its home elsewhere and is left alone; so is what is neither class
-    nor function.
-
-    Args:
-        namespace: The ``globals()`` of the door, ``__all__`` included.
+    Each door calls it in its last line, with its ``globals()``. What was written outside the door's
+    package is left alone.
 
     Example:
         >>> from trio_foundation import Backoff
@@ -42,16 +37,15 @@ def _move(thing: object, home: str) -> None:
         _evaluate_annotations(thing)
         for member in list(vars(thing).values()):
             inner = getattr(member, "__func__", member)  # of static and class methods
-            # `doctest` runs the examples of those methods that live where their
-            # class does. What only has a second name in the class is not moved.
+            # `doctest` runs the examples of those methods that live where their class does.
+            # What only has a second name in the class is not moved.
             if getattr(inner, "__qualname__", "").startswith(f"{thing.__qualname__}."):
                 _move(inner, home)
     thing.__module__ = home
 
 
 def _evaluate_annotations(cls: type) -> None:
-    # `typing.get_type_hints` looks up the names in a class's annotations in the
-    # module where the class says it lives, and the door does not have them all.
-    # A name that is only imported for type checkers cannot be had at all.
+    # `typing.get_type_hints` looks up names in the module where the class says it lives, and
+    # the door does not have them all; those imported for type checkers cannot be had at all.
     with suppress(NameError):
         cls.__annotations__ = inspect.get_annotations(cls, eval_str=True)

@@ -21,7 +21,7 @@ def name_of(function: object) -> str:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """Return a length of time for people: three digits of it, and at least its whole seconds.
+    """Return a length of time for people: to three digits, or to whole seconds.
 
     Example:
         >>> seconds_in_words(0.12345), seconds_in_words(86400.4), seconds_in_words(1e-7)
@@ -31,7 +31,7 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def told(error: BaseException | None) -> str:
-    """Return an error's type and text; only its type if it cannot tell its text.
+    """Return an error's type and text; only its type if its text fails.
 
     Example:
         >>> told(OSError("no route")), told(None)
@@ -46,7 +46,7 @@ def told(error: BaseException | None) -> str:
 
 
 def written(error: BaseException) -> str:
-    """Return an error as Python writes it; only its class if it cannot be written.
+    """Return an error as Python writes it; only its class if that fails.
 
     Example:
         >>> written(OSError("no route"))

@@ -1,8 +1,4 @@
-"""Waiting until a value is what one waits for.
-
-trio_util's ``AsyncValue`` does this well but carries no types. This is the one
-place that imports it, and the one that knows what its types are.
-"""
+"""Waiting until a value is what one waits for, by trio_util's ``AsyncValue``, with types."""
 
 from __future__ import annotations
 

@@ -22,8 +22,7 @@ class _AsyncValue(Protocol[T]):
 class State(Generic[T]):
     """A value, and a way to wait until it satisfies a condition.
 
-    Setting the value tries the conditions of those who wait, and wakes those whose
-    condition it satisfies. Setting an equal value is no change, and does nothing.
+    Setting it wakes those whose condition it satisfies; setting an equal value does nothing.
 
     Example:
         >>> import trio, trio.testing
@@ -54,20 +53,16 @@ class State(Generic[T]):
         self._state.value = value
 
     async def wait_value(self, predicate: Callable[[T], bool]) -> T:
-        """Wait until the value satisfies a condition.
-
-        The value may have changed again by the time the caller runs; what is
-        returned is the value that satisfied the condition.
+        """Wait until the value satisfies a condition; a checkpoint also if it does already.
 
         Args:
-            predicate: The condition; a quick function that does not raise, since
-                it is called by whoever sets the value.
+            predicate: The condition; a quick function that does not raise, since it is called by
+                whoever sets the value.
 
         Returns:
-            The value that satisfied it.
+            The value that satisfied it; by now it may be another.
 
         Cancellation:
-            Leaves nothing behind. It is a checkpoint also if the value satisfies
-            the condition already.
+            Leaves nothing behind.
         """
         return await self._state.wait_value(predicate)

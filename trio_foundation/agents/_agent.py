@@ -1,4 +1,4 @@
-"""What users write: a class whose `receive` is given messages, and whose answer acknowledges them."""
+"""What users write: a class whose `receive` is given messages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Agent"]
 class Agent(Server):
     """The base class of agents: servers that a `Coordinator` delivers messages to.
 
-    A message is delivered when `receive` has returned. If it raises a `CallError`, this one
-    message is refused; if it raises anything else, the agent crashes, and its supervisor decides
-    what becomes of it. Any other public async method can be called with `Coordinator.request`.
+    A message is delivered when `receive` has returned. If that raises a `CallError`, this one message
+    is refused; any other error crashes the agent, and its supervisor decides what becomes of it.
+    `Coordinator.request` calls any other public async method.
 
     Example:
         >>> import trio
@@ -38,10 +38,9 @@ class Agent(Server):
     """
 
     answered: AnsweredKeys | None = None
-    """What was answered under which key. With one, a message whose key was answered before is
-    answered from it, and `receive` does not run again. To last over a crash it has to be made
-    outside of the agent, and handed to it. Two agents do not share one: what the first has
-    answered, the second would not receive."""
+    """What was answered under which key; a message with such a key is answered from it, without
+    `receive`. To last over a crash it has to be made outside of the agent, and handed to it. Give
+    each agent its own, or one would not receive what another has answered."""
 
     _parcel: Parcel | None = None
 
@@ -60,9 +59,7 @@ class Agent(Server):
             )
 
     async def receive(self, message: object, *, sender: str | None = None) -> object:
-        """Handle one message; what it returns goes back to the sender, and acknowledges it.
-
-        To be written by the class of the agent.
+        """Handle one message, as the class of the agent writes it; to return acknowledges it.
 
         Args:
             message: The message.
@@ -72,7 +69,7 @@ class Agent(Server):
             The answer: `Receipt.reply`.
 
         Raises:
-            NotImplementedError: If the class of the agent has none.
+            NotImplementedError: If the class does not write it.
 
         Cancellation:
             It goes on when the sender has left. The end of the agent cancels it.
@@ -104,12 +101,9 @@ class Agent(Server):
 
     @final
     async def handle_delivery(self, parcel: Parcel, /) -> object:
-        """Handle what a coordinator has brought; it is not to be called or overridden.
+        """Handle what a coordinator has brought; not to be called or overridden.
 
         :meta private:
-
-        Args:
-            parcel: The message, and what is known of it.
 
         Returns:
             What `receive` returned, now or when it was given this key before.

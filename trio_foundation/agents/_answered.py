@@ -13,10 +13,9 @@ __all__ = ["AnsweredKeys"]
 class AnsweredKeys:
     """A bounded memory of answers by idempotency key; the oldest goes first.
 
-    It makes deliveries of one message count once, as long as it remembers: a sender that does not
-    know what became of a message sends it again under the same key. What it cannot know is a
-    message whose handler has crashed half way; there the effect and the key have to be written
-    down together, in a database say.
+    Who does not know what became of a message sends it again under the same key; as long as the answer
+    is remembered, it is handled once. A handler that crashed half way left no answer: if that matters,
+    write down the effect and the key together, in a database say.
 
     Args:
         capacity: How many answers are kept.
@@ -55,12 +54,7 @@ class AnsweredKeys:
         return self._answers[key]
 
     def keep(self, key: str, answer: object) -> None:
-        """Remember an answer, and forget the oldest if there is no room for it.
-
-        Args:
-            key: The key of the message.
-            answer: What `Agent.receive` returned.
-        """
+        """Remember the answer to a key, and forget the oldest if there is no room."""
         self._answers[key] = answer
         if len(self._answers) > self._capacity:
             del self._answers[next(iter(self._answers))]

@@ -23,18 +23,7 @@ _FAILURES = (CallFailed, CallError, MailboxFull, ServerGone, SelfCall)
 
 
 async def attempt(lane: Lane, ref: Ref[Agent], parcel: Parcel, seconds: float) -> object:
-    """Deliver a message.
-
-    Returns:
-        The answer.
-
-    Raises:
-        BreakerOpen: If the breaker did not let it through, or broke it off before a handler had
-            begun it. Nothing has happened then.
-        DeliveryTimeout: If it was not acknowledged in time.
-        DeliveryFailed: If it failed otherwise.
-        ReceiverNotFound: If the receiver does not run, and is not going to be started.
-    """
+    """Deliver a message, and return the answer; if BreakerOpen is raised, nothing has happened."""
     try:
         async with lane.breaker.guard():
             lane.note_sent(parcel)
@@ -58,17 +47,7 @@ async def attempt(lane: Lane, ref: Ref[Agent], parcel: Parcel, seconds: float) -
 async def ask(
     breaker: CircuitBreaker, agent_id: str, call: Callable[[], Awaitable[R]], seconds: float
 ) -> R:
-    """Have a receiver called.
-
-    Returns:
-        Its answer.
-
-    Raises:
-        CallError: If the receiver refuses the call.
-        DeliveryTimeout: If it was not answered in time.
-        DeliveryFailed: If it failed otherwise.
-        ReceiverNotFound: If the receiver does not run, and is not going to be started.
-    """
+    """Call a receiver, and return its answer."""
     is_sent = False
     try:
         async with breaker.guard():

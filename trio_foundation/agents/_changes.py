@@ -1,4 +1,4 @@
-"""Changes of a registry of agents, as data, and how they are made one after the other."""
+"""Changes of a registry of agents, as data, and made one after the other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ not 'ok'
     """How it is reached."""
 
     capability: Any = attrs.field(kw_only=True)
-    """What it can do: a string, or a collection of strings, which becomes a frozen set."""
+    """What it can do: a string, or a collection of strings, kept as a frozen set."""
 
     health: Health = attrs.field(default="healthy", kw_only=True)
     """How it is."""
@@ -75,7 +75,7 @@ not 'ok'
     """What it has, by name; mostly numbers."""
 
     owner: Child[Any] | None = attrs.field(default=None, kw_only=True)
-    """The child with whose incarnation it ends; None for none."""
+    """The child with whose incarnation it ends, if any."""
 
     attributes: Mapping[str, object] = attrs.field(default=NOTHING, kw_only=True)
     """What else it is found by."""
@@ -91,14 +91,14 @@ not 'ok'
 
     @property
     def all_attributes(self) -> dict[str, Any]:
-        """What it is found by, the four included that every agent has."""
+        """All that it is found by, the four that every agent has included."""
         return {**{name: getattr(self, name) for name in REQUIRED}, **self.attributes}
 
 
 @final
 @attrs.frozen
 class UnregisterAgent:
-    """Unregister an agent; nothing is done if it is not registered.
+    """Unregister an agent, if it is registered.
 
     Example:
         >>> UnregisterAgent("ann")
@@ -116,7 +116,7 @@ class UpdateAgent:
 
     Raises:
         TypeError: If an attribute is of the wrong kind.
-        ValueError: If one makes no sense, or one is to go that every agent has.
+        ValueError: If one makes no sense, or every agent has one that is to go.
 
     Example:
         >>> UpdateAgent("ann", {"health": "degraded"}).attributes
@@ -127,7 +127,7 @@ class UpdateAgent:
     """What the agent is called."""
 
     attributes: Mapping[str, object] = NOTHING
-    """Those that change or are new; the others stay."""
+    """Those that change or are new."""
 
     without: Collection[str] = frozenset()
     """The names of those that go."""
@@ -166,7 +166,7 @@ def _check_without(without: Collection[str]) -> frozenset[str]:
         raise TypeError(f"without must be a collection of names: write without=[{without!r}]")
     needed = [repr(name) for name in REQUIRED if name in without]
     if needed:
-        raise ValueError(f"every agent has {', '.join(needed)}, which cannot go")
+        raise ValueError(f"without must not name {', '.join(needed)}, which every agent has")
     return frozenset(without)
 
 
@@ -174,12 +174,7 @@ def _check_without(without: Collection[str]) -> frozenset[str]:
 
 
 def registrations_in(agents: Iterable[object]) -> list[RegisterAgent]:
-    """Return what a batch is to register, in whatever way it is written.
-
-    Raises:
-        TypeError: If something is missing, or of the wrong kind; it says at which place.
-        ValueError: If something makes no sense.
-    """
+    """Return what a batch is to register; an error says at which place."""
     found: list[RegisterAgent] = []
     for place, one in enumerate(agents):
         try:
@@ -219,9 +214,9 @@ def _registration(given: dict[str, Any]) -> RegisterAgent:
 
 @final
 class AgentChangeFailed(FoundationError):
-    """A change of some raised; those before it are made, and stay.
+    """A change raised; those before it are made, and stay, those after it were not begun.
 
-    Those after it were not begun. The ``__cause__`` is what the change raised.
+    The ``__cause__`` is what the change raised.
 
     Example:
         >>> from trio_foundation.registry import NotRegistered
@@ -264,30 +259,30 @@ async def change_serially(
     *,
     undo: list[AgentChange] | None = None,
 ) -> list[AgentChange]:
-    """Make some changes as one batch of serial operations, and return what would undo them.
+    """Make changes as one batch of serial operations, and return what would undo them.
 
-    Nothing is rolled back: a change that fails leaves those before it as they are, and other
-    tasks see them one by one. For all or nothing at once use `AgentRegistry.batch_register` or
-    `AgentRegistry.transaction`; this is for changes that have to take turns with other work, which
-    is to be executed under the same key, the name of the registry.
+    Nothing is rolled back: a change that fails leaves those before it, and other tasks see them
+    one by one. For all or nothing use `AgentRegistry.batch_register` or
+    `AgentRegistry.transaction`; this is for changes that take turns with other work under the
+    same key, the name of the registry.
 
     Args:
-        serial: The serial operations that the batch takes its turn in.
+        serial: The serial operations among which it takes its turn.
         agents: The registry.
         changes: The changes, in order.
-        tx_id: What the batch is called, in errors and events.
+        tx_id: What the batch is called in errors and events.
         undo: An empty list, into which is put what undoes each change as soon as that is made,
-            newest first. So whoever is cancelled can undo those that were made. It is also what is
-            returned, and the *undo* of an error.
+            newest first, for whoever is cancelled. It is what is returned, and the *undo* of an
+            error.
 
     Returns:
-        The changes that undo it, newest first, to be made in this order. There is none for what
-        changed nothing. An agent that was unregistered comes back as the last in order.
+        The changes that undo it, to be made in this order. There is none for what changed
+        nothing. An agent that was unregistered comes back as the last in order.
 
     Raises:
         AgentChangeFailed: If a change raised. From its error.
         TypeError: If one of *changes* is none, or *undo* is no list.
-        ValueError: If there is something in *undo*.
+        ValueError: If *undo* is not empty.
         SerialOperationsFull: If as many batches wait as may.
         SerialOperationsClosed: If the serial operations have ended.
         BatchDeadlock: If it would wait for a batch within whose operation it is called.
@@ -296,7 +291,7 @@ async def change_serially(
         A batch that waits is not begun. One that runs stops after the change in hand; see *undo*.
 
     Emits:
-        BatchFinished: When it has ended, besides the events of the changes.
+        BatchFinished: At its end, besides the events of the changes.
 
     Example:
         >>> import trio
@@ -353,11 +348,7 @@ async def _operate(agents: AgentRegistry, change: AgentChange, done: list[AgentC
 
 
 def _make(agents: AgentRegistry, change: AgentChange) -> AgentChange | None:
-    """Make a change.
-
-    Returns:
-        What undoes it, if there is anything to undo.
-    """
+    """Make a change, and return what undoes it, if there is anything to undo."""
     if isinstance(change, RegisterAgent):
         agents.batch_register([change])
         return UnregisterAgent(change.agent_id)

@@ -74,17 +74,16 @@ class Coordinator:
     ) -> Receipt:
         """Deliver a message to an agent, and wait until the agent has handled it.
 
-        While the agent's circuit is open, and for as long as older messages wait for it, the
-        message is put into the agent's buffer, and this returns at once. An agent that is being
-        started again is waited for.
+        While the agent's circuit is open, or older messages wait for it, the message goes into the
+        agent's buffer, and this returns at once. An agent that is being started again is waited for.
 
         Args:
-            agent_id: What the receiver is registered as.
+            agent_id: The id of the receiver.
             message: The message.
             sender: Who sends it, for the receiver.
-            key: An idempotency key: what tells a message that is sent again from a new one. One
-                that waits in the buffer already does not wait there twice, and one that may have
-                been handled before is delivered as such, see `Agent.delivery`.
+            key: An idempotency key, which tells a message that is sent again from a new one: it does
+                not wait in the buffer twice, and if it may have been handled before, `Agent.delivery`
+                says so.
 
         Returns:
             The receipt: ``delivered`` or ``buffered``.
@@ -92,15 +91,15 @@ class Coordinator:
         Raises:
             ReceiverNotFound: If there is no such agent, and none that is being started again.
             DeliveryTimeout: If it did not acknowledge the message in time.
-            DeliveryFailed: If it has crashed by the message, or refused it; if there was no room
-                in its mailbox or its buffer; or if the circuit opened and broke it off.
+            DeliveryFailed: If it crashed by the message or refused it, if its mailbox or buffer is
+                full, or if the circuit opened and broke it off.
             CoordinatorClosed: If the coordinator has ended, or is draining.
             TypeError: If the key is no string, or what is registered is no agent.
 
         Cancellation:
-            A message that no handler has begun is withdrawn. One that is being handled is
-            handled to its end, and what comes of it is not told. To the circuit a deadline of
-            the caller is a failure, any other cancellation is none.
+            Withdraws a message that no handler has begun. One that has begun goes on to its end, and
+            what comes of it is not told. To the circuit a deadline of the caller is a failure, any
+            other cancellation is none.
 
         Emits:
             MessageDelivered, MessageBuffered, MessageDeadLettered.
@@ -137,20 +136,19 @@ class Coordinator:
         sender: str | None = None,
         key: str | None = None,
     ) -> dict[str, Receipt | DeliveryError]:
-        """Deliver a message to all agents, or to those of one capability, all at once.
+        """Deliver a message to all registered agents, or to those of one capability, all at once.
 
-        That is to all that are registered; one that is being started again just now is not.
+        One that is being started again is not registered.
 
         Args:
-            message: The message, the same object for all.
-            capability: What they have to be capable of; None for whatever.
-            health: How they have to be; None for however.
+            message: The message, one object for all.
+            capability: What they can do; None for anything.
+            health: How they are; None for any health.
             sender: Who sends it, for the receivers.
             key: An idempotency key; see `deliver`.
 
         Returns:
-            What came of it, by the name of the agent, when all have ended: a receipt, or an error
-            as `deliver` raises it.
+            For each agent id, when all have ended, a receipt, or an error that `deliver` raises.
 
         Raises:
             TypeError: If the key is no string, or something registered is no agent.
@@ -201,28 +199,18 @@ class Coordinator:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Have an agent run one of its methods, and return what it returns.
+        """Return what an agent answers to a call of one of its methods, such as ``Counter.count``.
 
-        The call goes through the agent's circuit breaker, and fails at once while the circuit is
-        open: whoever asks waits for an answer, so a question does not wait in a buffer.
-
-        Args:
-            agent_id: What the agent is registered as.
-            method: The method, as the class has it: ``Counter.count``.
-            *args: Its positional arguments.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            What the method returned.
+        The call goes through the agent's circuit breaker. While the circuit is open it fails at once,
+        rather than wait in a buffer.
 
         Raises:
             CallError: What the method raised to refuse this call.
             ReceiverNotFound: If there is no such agent, and none that is being started again.
             DeliveryTimeout: If it did not answer in time.
-            DeliveryFailed: If it has crashed by the call, has no room, or its circuit is open.
+            DeliveryFailed: If it crashed by the call, has no room, or its circuit is open.
             CoordinatorClosed: If the coordinator has ended, or is draining.
-            TypeError: If *method* is no async method of the agent's class, or the arguments do
-                not fit it.
+            TypeError: If *method* is no async method of the agent's class, or the arguments do not fit.
 
         Cancellation:
             As with `deliver`.
@@ -271,11 +259,9 @@ class Coordinator:
         """Put all agents that match through a function, some at a time.
 
         Args:
-            criteria: What they have to be capable of, as strings, and what else they have to be
-                like, made by `where`.
-            async_fn: The function, which is given the entry of each.
-            tasks: Whose tasks these are; by default those of the nearest open block of
-                `open_task_supervisor`.
+            criteria: What they can do, as strings, and criteria made by `where`.
+            async_fn: The function, given the entry of each.
+            tasks: Whose tasks these are; None for the nearest open block of `open_task_supervisor`.
             **options: The options of `parallel_map`: *limit*, *timeout*, and so on.
 
         Returns:
@@ -310,19 +296,12 @@ class Coordinator:
     # Looking
 
     def buffered(self, agent_id: str) -> int:
-        """Return how many messages wait for an agent, the one that is being tried included.
-
-        Args:
-            agent_id: What it is registered as. For one that nothing waits for this is 0.
-        """
+        """Return how many messages wait for an agent, with the one being tried; 0 if it is unknown."""
         lane = self._office.lanes.get(agent_id)
         return 0 if lane is None else lane.buffer.held
 
     def breaker(self, agent_id: str) -> CircuitBreaker:
         """Return the circuit breaker of an agent, to look at it or to open it by hand.
-
-        Args:
-            agent_id: What the agent is registered as.
 
         Raises:
             ReceiverNotFound: If there is no such agent.
@@ -360,24 +339,23 @@ class Coordinator:
     ) -> list[DeadLetter]:
         """Take no more messages, and wait until those in the buffers are delivered.
 
-        It is for the end of a program, before the agents are stopped. An agent must not do it in
-        `Agent.receive`: it would wait for itself.
+        For the end of a program, before the agents are stopped. In `Agent.receive` an agent would wait
+        for itself.
 
         Args:
-            within: How long it may take, in seconds. What is not delivered by then is not tried
-                any more.
+            within: How long it may take, in seconds; what is not delivered then is given up.
             deadline: Until when it may take, in seconds of Trio's clock, if that is earlier.
 
         Returns:
-            What is not delivered, by receiver and in order. It is not handed to *on_dead_letter*.
+            What is not delivered, by receiver and in order; *on_dead_letter* is not given it.
 
         Raises:
             TypeError: If *within* or *deadline* is no number.
             ValueError: If one of them is NaN, or *within* is below 0.
 
         Cancellation:
-            No more messages are taken. Those in the buffers are delivered for as long as the
-            coordinator is open, and are dead letters then.
+            No more messages are taken. Those in the buffers are delivered while the coordinator is
+            open, and are dead letters then.
 
         Emits:
             MessageDelivered, MessageDeadLettered, BufferDrained.

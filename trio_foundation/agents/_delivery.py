@@ -19,15 +19,15 @@ __all__ = [
 ]
 
 ReceiptStatus: TypeAlias = Literal["delivered", "buffered"]
-"""What became of a message so far: its receiver has handled it, or it waits for it."""
+"""What became of a message so far: its receiver has handled it, or it waits."""
 
 DeliveryOutcome: TypeAlias = Literal["not_done", "unknown"]
-"""What is known of a message that was not acknowledged: no handler has begun it, or one has, and
-nobody knows how far it came."""
+"""What is known of a message that was not acknowledged: no handler has begun it, or one has, nobody
+knows how far."""
 
 DeadLetterReason: TypeAlias = Literal["overflow", "expired", "gone", "refused", "closed"]
-"""Why a message that waited is not delivered: there was no room for it any more, it was too old,
-its receiver is gone for good or has refused it, or the coordinator has ended."""
+"""Why a message that waited is not delivered: it had to make room, was too old, its receiver is gone
+for good or has refused it, or the coordinator has ended."""
 
 
 @final
@@ -41,17 +41,16 @@ class Receipt:
     """
 
     status: ReceiptStatus
-    """``delivered``: the receiver has handled it. ``buffered``: it waits until the receiver's
-    circuit closes."""
+    """``delivered``: it is handled. ``buffered``: it waits for the circuit to close."""
 
     agent_id: str = attrs.field(default="", eq=False)
     """The receiver."""
 
     sequence: int = attrs.field(default=0, eq=False)
-    """The number of the message among those to this receiver, from 1."""
+    """Its number among the messages to this receiver, from 1."""
 
     reply: Any = attrs.field(default=None, eq=False)
-    """What the receiver's `Agent.receive` returned; None if the message is buffered."""
+    """What `Agent.receive` returned; None if buffered."""
 
 
 @final
@@ -65,7 +64,7 @@ class Delivery:
     """
 
     agent_id: str
-    """What the receiver is registered as."""
+    """The id of the receiver."""
 
     message: object
     """The message."""
@@ -74,19 +73,17 @@ class Delivery:
     """Who sends it, if that was said."""
 
     sequence: int
-    """The number of the message among those to this receiver, from 1. It stays the same when the
-    message is delivered again. Another coordinator counts anew, and so does one whose receiver
-    was gone."""
+    """Its number among the messages to this receiver, from 1, the same when it is delivered again.
+    Another coordinator counts anew, and so does one whose receiver was gone."""
 
     key: str | None = None
-    """The idempotency key, if it was given one."""
+    """The idempotency key, if it has one."""
 
     attempt: int = 1
-    """Which attempt this is to deliver it, from 1."""
+    """Which attempt to deliver it this is, from 1."""
 
     is_redelivery: bool = False
-    """Whether it may have been handled before: a handler had begun it, and did not acknowledge
-    it."""
+    """Whether it may have been handled before: a handler began it, and did not acknowledge it."""
 
 
 @final
@@ -100,7 +97,7 @@ class DeadLetter:
     """
 
     agent_id: str
-    """Whom it was for."""
+    """The receiver."""
 
     message: Any
     """The message."""
@@ -109,30 +106,27 @@ class DeadLetter:
     """Who sent it, if that was said."""
 
     sequence: int
-    """The number of the message among those to this receiver."""
+    """Its number among the messages to this receiver."""
 
     key: str | None = None
-    """The idempotency key, if it was given one."""
+    """The idempotency key, if it has one."""
 
     attempts: int = 0
-    """How many attempts there were to deliver it."""
+    """How many attempts there were."""
 
     reason: DeadLetterReason
-    """Why it is not delivered."""
+    """Why."""
 
     outcome: DeliveryOutcome = "not_done"
-    """Whether a handler may have handled it all the same."""
+    """Whether it may have been handled all the same."""
 
     error: BaseException | None = None
-    """What the last attempt failed with, if there was one."""
+    """What the last attempt failed with, if any."""
 
 
 @final
 class Parcel:
-    """A message on its way.
-
-    A further attempt has another one, so that a handler that is late still sees its own.
-    """
+    """A message on its way; each attempt has its own, which a late handler still sees."""
 
     __slots__ = (
         "accepted_at",
@@ -173,11 +167,7 @@ class Parcel:
         """What the attempt before failed with."""
 
     def again(self, error: BaseException | None) -> Parcel:
-        """Return it as it is for the next attempt, if this one has failed.
-
-        Args:
-            error: What it has failed with.
-        """
+        """Return it for the next attempt, if this one has failed."""
         following = Parcel(self.agent_id, self.message, self.sender, self.key, self.accepted_at)
         following.sequence = self.sequence
         following.attempt = self.attempt + self.is_sent
@@ -192,7 +182,6 @@ class Parcel:
         return "unknown" if self.has_begun or self.is_redelivery else "not_done"
 
     def delivery(self) -> Delivery:
-        """Return what its receiver is told."""
         return Delivery(
             agent_id=self.agent_id,
             message=self.message,
@@ -204,11 +193,6 @@ class Parcel:
         )
 
     def dead(self, reason: DeadLetterReason) -> DeadLetter:
-        """Return it as a message that is not delivered.
-
-        Args:
-            reason: Why.
-        """
         return DeadLetter(
             agent_id=self.agent_id,
             message=self.message,
@@ -223,10 +207,7 @@ class Parcel:
 
 
 def _without_frames(error: BaseException) -> BaseException:
-    """Return an error less the tracebacks that are ours.
-
-    Their frames hold the message that the error is kept with, and so the error itself.
-    """
+    """Return an error less our tracebacks, whose frames hold the message and so the error."""
     cause = error.__cause__
     if cause is not None and not isinstance(cause, CallError):  # which was raised by the receiver
         cause.__traceback__ = None

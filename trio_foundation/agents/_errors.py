@@ -27,9 +27,9 @@ DeliveryFailure: TypeAlias = Literal[
     "self_call",
 ]
 """Why a delivery failed: its receiver ``crashed`` or was ``stopped`` while it handled the message,
-or ``refused`` it with a `CallError`; there was no room in its mailbox, or in the buffer before
-it; its circuit is open, and what was asked for does not wait; the circuit opened and broke it off;
-or the receiver sent it to itself, and waited for it."""
+or ``refused`` it with a `CallError`; its mailbox, or the buffer before it, is full; its circuit is
+open, and a request does not wait; the circuit opened and broke it off; or the receiver sent it to
+itself, and waited for it."""
 
 _IN_WORDS: dict[DeliveryFailure, str] = {
     "crashed": "it crashed while it handled the message",
@@ -45,7 +45,7 @@ _IN_WORDS: dict[DeliveryFailure, str] = {
 
 
 class DeliveryError(FoundationError):
-    """The base class for what a delivery fails with.
+    """The base class of what a delivery fails with.
 
     Example:
         >>> issubclass(ReceiverNotFound, DeliveryError)
@@ -56,8 +56,8 @@ class DeliveryError(FoundationError):
     """The receiver."""
 
     outcome: DeliveryOutcome
-    """Whether a handler may have handled the message all the same. With ``unknown``, send it again
-    under the same key, if at all."""
+    """Whether the message may have been handled all the same. If ``unknown``, send it again only
+    under the same key."""
 
     def __init__(self, agent_id: str, outcome: DeliveryOutcome = "not_done") -> None:
         super().__init__(agent_id, outcome)

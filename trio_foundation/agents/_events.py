@@ -22,7 +22,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class CoordinatorEvent(AgentsEvent):
-    """The base class of what a coordinator tells.
+    """The base class of the events of a coordinator.
 
     Example:
         >>> BufferDrained(coordinator="mail", agent="ann", delivered=3, after=1.5).agent
@@ -30,7 +30,7 @@ class CoordinatorEvent(AgentsEvent):
     """
 
     coordinator: str
-    """The name of the coordinator."""
+    """Its name."""
 
 
 @final
@@ -42,16 +42,16 @@ class MessageDelivered(CoordinatorEvent):
     level: ClassVar[int] = logging.DEBUG
 
     sequence: int
-    """The number of the message among those to this receiver."""
+    """Its number among the messages to this receiver."""
 
     attempt: int
-    """Which attempt it was, from 1."""
+    """Which attempt, from 1."""
 
     was_buffered: bool
-    """Whether it had to wait in the buffer."""
+    """Whether it waited in the buffer."""
 
     after: float
-    """How long it took, in seconds, from when it was given."""
+    """How long ago it was given, in seconds."""
 
 
 @final
@@ -63,7 +63,7 @@ class MessageBuffered(CoordinatorEvent):
     level: ClassVar[int] = logging.DEBUG
 
     sequence: int
-    """The number of the message among those to this receiver."""
+    """Its number among the messages to this receiver."""
 
     buffered: int
     """How many wait now."""
@@ -93,7 +93,7 @@ class BufferDrained(CoordinatorEvent):
     level: ClassVar[int] = logging.INFO
 
     delivered: int
-    """How many messages that had waited were delivered since the first of them began to wait."""
+    """How many were delivered since the first of them began to wait."""
 
     after: float
     """How long ago that was, in seconds."""

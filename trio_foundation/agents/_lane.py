@@ -1,6 +1,6 @@
 """What a coordinator keeps for one receiver: a circuit breaker, a buffer, and the count.
 
-All in here is synchronous, so that no other task ever sees it half done.
+All is synchronous, so no other task sees it half done.
 """
 
 from __future__ import annotations
@@ -27,14 +27,7 @@ __all__ = ["Lane"]
 
 @final
 class Lane:
-    """The way of messages to one receiver.
-
-    Args:
-        agent_id: The receiver.
-        breaker: Its circuit breaker.
-        terms: How the coordinator was opened.
-        on_change: What is called when its buffer may have run empty, or it may have come to rest.
-    """
+    """The way of messages to one receiver; *on_change* is called when it may have come to rest."""
 
     __slots__ = (
         "_began_at",
@@ -72,17 +65,17 @@ class Lane:
         self.limiter: RateLimiter | None = terms.make_limiter()
         self.last_number: int = 0
         self.in_flight: int = 0
-        """How many messages are on their way that do not come back to the buffer."""
+        """How many messages are on their way, and do not come back to the buffer."""
         self.in_hand: int = 0
-        """How many messages were taken out of the buffer to be delivered, and are on their way."""
+        """How many messages of the buffer are on their way."""
         self.paused_until: float = -math.inf
-        """Until when, in seconds, nothing that waits is delivered, as it failed just now."""
+        """Until when, in seconds, no message of the buffer is tried again."""
         self.workers: int = 0
-        """How many tasks deliver what is in the buffer."""
+        """How many tasks deliver from the buffer."""
         self.ended_by: Literal["gone", "closed"] | None = None
-        """Why nothing is put into the buffer any more."""
+        """Why the buffer takes nothing any more."""
         self.keys: dict[str, int] = {}
-        """The keys of the messages in the buffer, and their numbers."""
+        """The numbers of the messages in the buffer, by key."""
         self._doubtful: dict[str, Parcel] = {}
         # Messages with keys that failed, and may have been handled.
         self._line: dict[Task, Parcel] = {}
@@ -98,13 +91,13 @@ class Lane:
 
     @property
     def is_clear(self) -> bool:
-        """Whether a message may go straight to the receiver, since nothing is in its way."""
+        """Whether a message may go straight to the receiver."""
         if self.buffer.held or self._line:
             return False
         return self.breaker.state in {"closed", "half_open", "disabled"}
 
     def accept(self, parcel: Parcel) -> None:
-        """Number a message that has come in; one that is sent again has its number already."""
+        """Number a message that has come in; one sent again keeps its number."""
         self.tally.messages += 1
         before = None if parcel.key is None else self._doubtful.pop(parcel.key, None)
         if before is None:
@@ -117,17 +110,12 @@ class Lane:
 
     @property
     def has_room(self) -> bool:
-        """Whether a message can be put into the buffer at once."""
         if self._line:
             return False
         return self._terms.overflow == "drop_oldest" or not self.buffer.is_full
 
     def put(self, parcel: Parcel) -> int:
-        """Put a message into the buffer.
-
-        Returns:
-            Its number there; that of another one, if one with its key waits already.
-        """
+        """Put a message into the buffer; return its number there, or that of one with its key."""
         number = self._join(parcel)
         if number is not None:
             return number
@@ -172,17 +160,7 @@ class Lane:
             )
 
     async def wait_for_room(self, parcel: Parcel) -> int:
-        """Wait until there is room, and have the message put into the buffer.
-
-        Returns:
-            As with `put`.
-
-        Raises:
-            DeliveryError: If the receiver is gone, or the coordinator ends. It is counted then.
-
-        Cancellation:
-            It is on its way still, for whoever waits to `land` it.
-        """
+        """Wait for room for a message; if cancelled, it is on its way until it lands."""
         task = trio.lowlevel.current_task()
         self._line[task] = parcel
         self.in_flight += 1
@@ -215,7 +193,6 @@ class Lane:
             self.tally.redelivered += 1
 
     def tell_delivered(self, parcel: Parcel, *, was_buffered: bool) -> None:
-        """Tell that the receiver has acknowledged a message."""
         if wanted(MessageDelivered):
             emit(
                 MessageDelivered(
@@ -234,7 +211,6 @@ class Lane:
         self.doubt(parcel)
 
     def note_cancelled(self, parcel: Parcel) -> None:
-        """Note that the sender has left."""
         self.tally.cancelled += 1
         self.doubt(parcel)
 
@@ -261,7 +237,7 @@ class Lane:
         return parcel
 
     def settle(self, parcel: Parcel) -> None:
-        """Note that a message that was in hand is delivered."""
+        """Note that a message in hand is delivered."""
         self._leave_hand(parcel)
         self._delivered_since += 1
         self.tally.delivered += 1
@@ -271,17 +247,12 @@ class Lane:
             self._after_removal()
 
     def refuse(self, parcel: Parcel) -> None:
-        """Note that the receiver has refused a message that was in hand."""
+        """Note that the receiver has refused a message in hand."""
         self._leave_hand(parcel)
         self._bury([parcel], "refused")
 
     def give_back(self, parcel: Parcel, *, is_news: bool = True) -> None:
-        """Put a message that was in hand back to the head, unless its place was needed.
-
-        Args:
-            parcel: The message.
-            is_news: Whether another task may fare better with it now.
-        """
+        """Put one in hand back to the head, if it can; *is_news* if another task may fare better."""
         self.in_hand -= 1
         if self.buffer.give_back(parcel):
             if is_news:
@@ -301,7 +272,6 @@ class Lane:
             del self.keys[parcel.key]
 
     def expire(self) -> None:
-        """Take out what has become too old."""
         old = self.buffer.expire(trio.current_time(), self._terms.max_age)
         if old:
             self._bury(old, "expired")
@@ -347,11 +317,7 @@ class Lane:
     # Waiting
 
     async def nap(self, wait: Callable[[], Awaitable[object]]) -> bool:
-        """Wait for something; less long if there is something new, or a message becomes too old.
-
-        Returns:
-            Whether it has come.
-        """
+        """Wait for something, or news, or until a message is too old; return whether it came."""
         with trio.CancelScope(deadline=self.buffer.expires_at(self._terms.max_age)) as scope:
             self._naps[scope] = None
             try:
@@ -411,7 +377,6 @@ class Lane:
         return not self.buffer.held and not self.in_flight
 
     def statistics(self) -> ReceiverStatistics:
-        """Return the figures, as they are now."""
         return ReceiverStatistics(
             **self.tally.figures(),
             buffered=self.buffer.held,

@@ -11,6 +11,7 @@ from typing import Unpack, final
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._base import AsyncBlock
 from ..resilience import BreakerOptions
 from ._coordinator import Coordinator
 from ._delivery import DeadLetter
@@ -37,45 +38,44 @@ def open_coordinator(  # noqa: PLR0913  keywords, with defaults
 ) -> AbstractAsyncContextManager[Coordinator]:
     """Open a block in which messages are delivered to agents.
 
-    A message is delivered when its receiver has handled it. To each receiver there is a circuit
-    breaker: when too many deliveries in a row have failed, it opens, and messages wait in a buffer
-    until it lets one through to try, the oldest. If that is delivered, the others follow in order;
-    if not, it goes back to the head, and the circuit is open again. So nothing is lost in an
-    outage but what the buffer has no room for, and that is counted, told and handed over.
+    Each receiver has a circuit breaker: when too many deliveries in a row have failed, it opens, and
+    messages wait in a buffer until it lets the oldest through to try. If that is delivered, the others
+    follow in order; if not, it goes back to the head, and the circuit is open again. So an outage
+    loses only what the buffer has no room for, and that is counted, told and handed over.
 
     Args:
         agents: Who is where.
         name: What it is called, in events.
-        delivery_timeout: How long a receiver has for one attempt, in seconds, the time that the
-            message waits in its mailbox included.
+        delivery_timeout: How long a receiver has for one attempt, in seconds, with the time that the
+            message waits in its mailbox.
         attempts: How many attempts there are at once before the sender is told of a failure.
         buffer_capacity: How many messages may wait for one receiver, at least 1.
         overflow: What happens to one more: the oldest goes (``drop_oldest``), the new one fails
             (``reject``), or its sender waits for room, for *delivery_timeout* (``block``).
-        max_age: How old, in seconds, a message that waits may become. While another one is being
-            delivered to the same receiver, that is not looked at.
-        drain_rate: How many messages that waited a receiver is sent in a second, at most.
-        drain_concurrency: How many messages that waited a receiver is sent at once, at most. With
-            more than 1 they may be handled in another order.
-        on_dead_letter: A plain function that is called with each message that waited and is not
-            delivered. What it raises is logged and ignored.
-        **breaker: The options of the `CircuitBreaker` of each receiver. By default a failure is
-            what it crashes by, or does not handle in time, or has no room for; not what it refuses
-            by a `CallError`. What *counts* is asked about are `CallFailed`, `CallError`,
-            `MailboxFull`, `ServerGone` and `DeliveryTimeout`. What it raises goes to the sender,
-            and for a message that waits it ends the block.
+        max_age: How old, in seconds, a message that waits may become. It is not looked at while
+            another one is being delivered to the same receiver.
+        drain_rate: How many buffered messages a receiver is sent in a second, at most.
+        drain_concurrency: How many of them it is sent at once, at most; above 1 they may be handled
+            in another order.
+        on_dead_letter: A plain function called with each message that waited and is not delivered.
+            What it raises is logged and ignored.
+        **breaker: The options of each receiver's `CircuitBreaker`. By default a failure is what it
+            crashes by, does not handle in time, or has no room for; not what it refuses by a
+            `CallError`. *counts* is asked about `CallFailed`, `CallError`, `MailboxFull`,
+            `ServerGone` and `DeliveryTimeout`; what it raises goes to the sender, or, for a message
+            that waits, ends the block.
 
     Returns:
-        The block, for ``async with``; it gives a `Coordinator` to its body.
+        The block, for ``async with``; it gives a `Coordinator`.
 
     Raises:
         TypeError: If an option is of the wrong kind, or unknown.
         ValueError: If an option makes no sense.
 
     Cancellation:
-        Entering it is no checkpoint. What waits when the block ends is not delivered, and is handed
-        to *on_dead_letter*; to wait for it call `Coordinator.drain` before. Deliveries by tasks
-        outside the block come to their end.
+        Entering is no checkpoint. What waits when the block ends is handed to *on_dead_letter*; to
+        have it delivered call `Coordinator.drain` before. Deliveries by tasks outside the block come
+        to their end.
 
     Emits:
         MessageDelivered, MessageBuffered, MessageDeadLettered, BufferDrained; and those of the
@@ -99,8 +99,8 @@ def open_coordinator(  # noqa: PLR0913  keywords, with defaults
     """
     if not isinstance(agents, AgentRegistry):
         raise TypeError(
-            f"open_coordinator takes an AgentRegistry, the one that the agents are registered in, but "
-            f"got {agents!r}"
+            f"open_coordinator takes the AgentRegistry of the agents, not {agents!r}: write "
+            "open_coordinator(AgentRegistry())"
         )
     terms = Terms(
         name=name,
@@ -118,7 +118,9 @@ def open_coordinator(  # noqa: PLR0913  keywords, with defaults
 
 
 @final
-class _Block(AbstractAsyncContextManager[Coordinator]):
+class _Block(AsyncBlock[Coordinator]):
+    opens = "a coordinator"
+
     def __init__(self, agents: AgentRegistry, terms: Terms) -> None:
         self._agents = agents
         self._terms = terms
@@ -129,7 +131,7 @@ class _Block(AbstractAsyncContextManager[Coordinator]):
     @enable_ki_protection
     async def __aenter__(self) -> Coordinator:
         if self._nursery is not None:
-            raise RuntimeError("the block of a coordinator is entered once: call it again")
+            raise RuntimeError("a block is entered once: call open_coordinator again")
         self._nursery = await self._manager.__aenter__()
         self._office = PostOffice(self._agents, self._terms, self._nursery)
         return Coordinator(self._office)

@@ -1,8 +1,7 @@
 """How messages get from senders to receivers: what a coordinator does, less its words.
 
-A message goes straight to its receiver, in the task of its sender, as long as nothing is in the
-way. What has to wait is delivered by tasks of the block, for each receiver by others, so that no
-receiver ever waits for another.
+A message goes straight to its receiver, in the task of its sender, if nothing is in the way.
+What has to wait is delivered by tasks of the block, each for one receiver.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ __all__ = ["PostOffice"]
 
 _READY: tuple[BreakerState, ...] = ("closed", "half_open", "disabled")
 
-# Between attempts to deliver a head that fails while the circuit is still closed: an agent that
-# crashes by a message is not to crash by it as often as its supervisor can bear.
+# Between attempts at a head that fails while the circuit is closed: an agent that crashes by it is
+# not to crash as often as its supervisor can bear.
 _BACKOFF = Backoff(jitter=0.0)
 
 _LOOK_AGAIN = 1.0
-"""How long to wait, in seconds, for the end of what nobody tells the end of."""
+"""How long to wait, in seconds, for what nobody tells the end of."""
 
 
 class _Way:
@@ -59,20 +58,14 @@ class _Way:
 
 @final
 class PostOffice:
-    """The lanes to all receivers, and the tasks that deliver what waits.
-
-    Args:
-        agents: Who is where.
-        terms: How the coordinator was opened.
-        nursery: Where the tasks run.
-    """
+    """The lanes to all receivers, and the tasks that deliver what waits."""
 
     def __init__(self, agents: AgentRegistry, terms: Terms, nursery: trio.Nursery) -> None:
         self.agents = agents
         self.terms = terms
         self.lanes: dict[str, Lane] = {}
         self.failure: BaseException | None = None
-        """What no task of the block may raise, and one has."""
+        """What a task of the block has raised."""
         self._leaving: dict[Lane, None] = {}
         # Of receivers that are gone, while something is still on its way.
         self._past = Tally()
@@ -99,36 +92,20 @@ class PostOffice:
         return lane
 
     def find(self, agent_id: str) -> tuple[Lane, Ref[Agent]]:
-        """Return the lane and the reference of a receiver.
-
-        Raises:
-            ReceiverNotFound: If it is not there, and is not to come back.
-            CoordinatorClosed: If no more messages are taken.
-            TypeError: If it is no id at all.
-        """
+        """Return the lane and the reference of a receiver that is there or away."""
         if self._is_closed:
             raise CoordinatorClosed(agent_id)
         ref = self.agents.ref_of(agent_id)
         if ref is None:
             if not isinstance(agent_id, str):
-                raise TypeError(
-                    "a message is for an agent by its id, a string such as that of `entry.key`, not "
-                    f"for {agent_id!r}"
-                )
+                raise TypeError(f"agent_id must be a string, such as entry.key, not {agent_id!r}")
             raise ReceiverNotFound(agent_id)
         return self.lane_to(agent_id), ref
 
     # Delivering
 
     async def deliver(self, lane: Lane, ref: Ref[Agent], parcel: Parcel) -> Receipt:
-        """Deliver a message, or put it into the buffer.
-
-        Returns:
-            The receipt.
-
-        Raises:
-            DeliveryError: If neither can be done.
-        """
+        """Deliver a message, or put it into the buffer."""
         number = None if parcel.key is None else lane.keys.get(parcel.key)
         if number is not None:  # the very same waits already
             await cancel_shielded_checkpoint()
@@ -143,11 +120,7 @@ class PostOffice:
         return await self._put(lane, parcel)
 
     async def _deliver_now(self, lane: Lane, ref: Ref[Agent], parcel: Parcel) -> Receipt | Parcel:
-        """Deliver a message at once.
-
-        Returns:
-            The receipt; or the message, if it has to wait after all.
-        """
+        """Deliver a message at once; return it, if it has to wait after all."""
         way = _Way(parcel)
         lane.in_flight += 1
         try:
@@ -296,10 +269,7 @@ class PostOffice:
             lane.settle(parcel)
 
     async def _wait_for_others(self, lane: Lane) -> None:
-        """Wait while the breaker lets nothing of ours through, though it is not open.
-
-        Another call tries the circuit, perhaps one that is not ours; or `refuse_when` is used.
-        """
+        """Wait while the breaker, though not open, lets nothing of ours through."""
         state = lane.breaker.state
         if state in _READY:
             with trio.move_on_after(_LOOK_AGAIN):
@@ -345,10 +315,7 @@ class PostOffice:
         self._is_closed = self._is_over = True
 
     def close(self) -> None:
-        """Hand out what waits; no task is at it any more.
-
-        What a hook raises, and is no `Exception`, goes up when all have ended.
-        """
+        """Hand out what waits; what a hook raises, and is no Exception, goes up at the end."""
         self._forget_agents()
         with ExitStack() as last_to_first:
             for lane in reversed([*self._all_lanes()]):
@@ -361,7 +328,6 @@ class PostOffice:
     # What is shown
 
     def totals(self) -> Tally:
-        """Return what became of all messages so far."""
         total = Tally()
         total.add(self._past)
         for lane in self._all_lanes():
@@ -369,7 +335,6 @@ class PostOffice:
         return total
 
     def statistics(self) -> CoordinatorStatistics:
-        """Return the figures, as they are now."""
         return CoordinatorStatistics(
             **self.totals().figures(),
             buffered=sum(lane.buffer.held for lane in self._all_lanes()),

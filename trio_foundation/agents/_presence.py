@@ -1,8 +1,7 @@
 """Which agents are there, which are to come back, and which are gone.
 
-An agent whose owner has crashed is away: it is not registered, but its owner is being started
-again, and what was sent to it can wait. Whether that is so its owner tells, with each change of
-its state. So nothing here is kept of an agent that is gone, and no task has to look after it.
+An agent is away while its owner is being started again, which its owner tells. So nothing is kept
+of an agent that is gone, and no task has to look after it.
 """
 
 from __future__ import annotations
@@ -50,11 +49,7 @@ class _Away:
 
 @final
 class Presence:
-    """What is known of the agents of a registry besides what is registered.
-
-    Args:
-        registry: The registry.
-    """
+    """What is known of the agents of a registry besides what is registered."""
 
     __slots__ = ("_away", "_callbacks", "_registry", "_transactions")
 
@@ -76,7 +71,6 @@ class Presence:
         return away.ref
 
     def on_gone(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """Have a function called with the id of each agent that is gone."""
         key = object()
         self._callbacks[key] = callback
 
@@ -97,7 +91,6 @@ class Presence:
             self._end(agent_id, "unregister")
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Return the block of a transaction."""
         return AgentTransaction(self, self._registry.transaction())
 
     # What the registry tells
@@ -181,11 +174,10 @@ class Presence:
     # Transactions
 
     def begin(self, transaction: AgentTransaction) -> None:
-        """Take note that a transaction is open."""
         self._transactions.append(transaction)
 
     def close(self, transaction: AgentTransaction, *, is_done: bool) -> None:
-        """Take note that a transaction has ended, and whether all of it is done or nothing."""
+        """Note that a transaction has ended, and whether all of it is done or nothing."""
         self._transactions.remove(transaction)
         if not is_done:
             for agent_id, away in list(self._away.items()):
@@ -220,20 +212,15 @@ class Presence:
 
 @final
 class AgentTransaction:
-    """A transaction of the registry, and what it does to those that are to come back.
-
-    Args:
-        presence: Who is to come back.
-        inner: The transaction of the registry.
-    """
+    """A transaction of the registry, and what it does to those that are to come back."""
 
     __slots__ = ("_inner", "_presence", "left", "task")
 
     left: dict[str, None]
-    """Those that are not expected back any more, once it is done."""
+    """Those not expected back, once it is done."""
 
     task: Task | None
-    """The task whose transaction it is; None outside of Trio."""
+    """Its task; None outside of Trio."""
 
     def __init__(self, presence: Presence, inner: AbstractContextManager[None]) -> None:
         self._presence = presence

@@ -45,11 +45,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 AgentEntry: TypeAlias = Entry[str, Ref[Agent]]
-"""An agent, as it was registered at one moment: its id is the key, its `Ref` the value."""
+"""A registered agent, at one moment: its id is the key, its `Ref` the value."""
 
 
 def _says_what_is_missing(method: Callable[P, R]) -> Callable[P, R]:
-    """Have a method itself refuse a call without a capability, with all else that is wrong."""
+    """Have a missing capability refused by the method, with all else that is wrong."""
 
     @wraps(method)
     @enable_ki_protection
@@ -64,25 +64,25 @@ def _says_what_is_missing(method: Callable[P, R]) -> Callable[P, R]:
 class AgentRegistry:
     """Who can do what, how well, where, and with how much: agents, found by what they are like.
 
-    Every agent has a *capability*, one or several; a *health*; a *node*; and *resources*. It may
-    have other attributes besides. It is there for as long as somebody answers for it: the block
-    that registers it, or an incarnation of its owner, a child of a supervisor.
+    Every agent has a *capability* (or several), a *health*, a *node* and *resources*, and may have
+    other attributes. It is there for as long as somebody answers for it: the block that registers it,
+    or an incarnation of its owner, a child of a supervisor.
 
-    If the owner crashes and is started again, the agent is away in between: it is not found, but
-    it is not gone either, and messages to its `Ref` wait for the next incarnation, which registers
-    anew before it is ready. `register_on_start` does all that.
+    While a crashed owner is started again, the agent is away: it is not found, but not gone either,
+    and messages to its `Ref` wait for the next incarnation, which registers anew before it is ready.
+    `register_on_start` does all that.
 
-    All but `wait_for` are plain functions, and no other task can run in between. A registry is for
-    one Trio run at a time, and its methods are for the thread of that run.
+    All but `wait_for` are plain functions, in which no other task runs. A registry is for one Trio run
+    at a time, and for its thread.
 
     Args:
-        indexes: By which other attributes agents are found without a look at all of them, as paths:
+        indexes: Other attributes by which agents are found fast, as paths:
             ``["resources.memory"]``. Capability, health and node are indexed anyway.
         name: What the registry is called in errors and events.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
-        ValueError: If one of them makes no sense.
+        ValueError: If one makes no sense.
 
     Example:
         >>> import trio
@@ -112,7 +112,7 @@ class AgentRegistry:
 
     def __init__(self, *, indexes: Sequence[str] = (), name: str = "agents") -> None:
         if isinstance(indexes, str):
-            raise TypeError(f"indexes must be a list of paths: write [{indexes!r}]")
+            raise TypeError(f"indexes must be a list of paths: write indexes=[{indexes!r}]")
         paths = dict.fromkeys((*INDEXED, *indexes))
         self._registry = Registry[str, Ref[Agent]](indexes=[*paths], name=name)
         self._presence = Presence(self._registry)
@@ -142,19 +142,18 @@ class AgentRegistry:
     ) -> AbstractContextManager[AgentEntry]:
         """Register an agent, until the block ends; or until its owner does, if that is earlier.
 
-        It is there at once. Without ``with`` it stays until `unregister`, or until the running
-        incarnation of the owner ends. A block ends an agent for good: whoever is to come back
-        after a crash registers without ``with``, before it is ready. Better still is
-        `register_on_start`.
+        Without ``with`` it stays until `unregister`, or until the owner's running incarnation ends. A
+        block ends an agent for good: what is to come back after a crash registers without ``with``,
+        before it is ready, or better with `register_on_start`.
 
         Args:
             agent_id: What the agent is called.
             ref: How it is reached.
-            capability: What it can do: one string, or a collection of strings.
+            capability: What it can do: a string, or a collection of strings.
             health: How it is: ``healthy``, ``degraded`` or ``unhealthy``.
             node: Where it is.
             resources: What it has, by name; mostly numbers.
-            owner: The child with whose incarnation it ends, if there is one.
+            owner: The child with whose incarnation it ends; None for none.
             **attributes: What else it is found by. Mappings, lists, tuples and sets are copied.
 
         Returns:
@@ -206,26 +205,14 @@ not 'ok'
         resources: Mapping[str, object] = NOTHING,
         **attributes: object,
     ) -> ChildSpec:
-        """Have a server registered by each of its incarnations, and hand over its spec.
+        """Return the spec of a server that each of its incarnations registers when it is ready.
 
-        Each incarnation is registered when it is ready: its ``setup`` has returned, and whoever
-        waits for it finds it. It is gone when the incarnation ends. After a crash the next one
-        registers again, with the attributes that are given here; in between it is away.
+        That is when its ``setup`` has returned; whoever waits for it finds it. After a crash the agent
+        is away until the next incarnation registers it, with the attributes given here.
 
-        If the id is taken, the incarnation crashes with `NameTaken`. The child is called as the
-        agent is, if `serve` was given no name.
-
-        Args:
-            agent_id: What the agent is called.
-            served: What `serve` returned.
-            capability: What it can do: one string, or a collection of strings.
-            health: How it is at first.
-            node: Where it is.
-            resources: What it has at first, by name; mostly numbers.
-            **attributes: What else it is found by at first.
-
-        Returns:
-            The child, to be handed to a supervisor; the same, but for the registration.
+        *served* is what `serve` returned, all else as with `register`. If `serve` was given no name,
+        the child is called as the agent is. If the id is taken, the incarnation crashes with
+        `NameTaken`.
 
         Raises:
             TypeError: If something is missing, or of the wrong kind. All that is wrong is named.
@@ -280,18 +267,17 @@ not 'ok'
         They stay until `unregister`, or until the incarnations of their owners end.
 
         Args:
-            agents: The agents, each as a `RegisterAgent`, as ``(agent_id, ref, attributes)``, or
-                as a mapping of what `register` takes. Within the attributes ``owner`` is the owner.
+            agents: Each as a `RegisterAgent`, as ``(agent_id, ref, attributes)``, or as a mapping of
+                what `register` takes. The *owner* may stand among the attributes.
 
         Returns:
             Their entries, in the same order.
 
         Raises:
-            NameTaken: If one of the ids is registered, or given twice.
+            NameTaken: If an id is registered, or given twice.
             OwnerNotRunning: If no incarnation of an owner is running.
-            TypeError: If an agent is not written in one of these ways, or something of it is
-                missing or of the wrong kind. Nothing is registered then.
-            ValueError: If something of an agent makes no sense.
+            TypeError: If something is missing, or of the wrong kind.
+            ValueError: If something makes no sense.
 
         Emits:
             AgentUp: For each, when all are registered.
@@ -318,9 +304,6 @@ not 'ok'
     def unregister(self, agent_id: str) -> None:
         """Remove an agent, and do not expect it back if it is away; if it is neither, do nothing.
 
-        Args:
-            agent_id: What the agent is called.
-
         Raises:
             RuntimeError: In a transaction in which other tasks could run.
 
@@ -340,14 +323,10 @@ not 'ok'
 
     @enable_ki_protection
     def update(self, agent_id: str, /, **attributes: object) -> AgentEntry:
-        """Change some attributes of an agent; the others stay.
-
-        Args:
-            agent_id: What the agent is called.
-            **attributes: The attributes that change. Those that every agent has cannot go.
+        """Change some attributes of an agent; the others stay, and those that all agents have cannot go.
 
         Returns:
-            The entry as it is now.
+            Its new entry.
 
         Raises:
             NotRegistered: If it is not there.
@@ -365,14 +344,10 @@ not 'ok'
 
     @enable_ki_protection
     def replace(self, agent_id: str, /, **attributes: object) -> AgentEntry:
-        """Give an agent other attributes, instead of all that it has.
-
-        Args:
-            agent_id: What the agent is called.
-            **attributes: All attributes that it has from now on, with those that every agent has.
+        """Give an agent these attributes, among them those that all agents have, for all its own.
 
         Returns:
-            The entry as it is now.
+            Its new entry.
 
         Raises:
             NotRegistered: If it is not there.
@@ -382,19 +357,15 @@ not 'ok'
         return self._registry.replace(agent_id, **_checked(agent_id, attributes, is_whole=True))
 
     def set_health(self, agent_id: str, health: Health) -> AgentEntry:
-        """Note how an agent is.
-
-        Args:
-            agent_id: What the agent is called.
-            health: How it is: ``healthy``, ``degraded`` or ``unhealthy``.
+        """Note how an agent is: ``healthy``, ``degraded`` or ``unhealthy``.
 
         Returns:
-            The entry as it is now.
+            Its new entry.
 
         Raises:
             NotRegistered: If it is not there.
             TypeError: If *health* is no string.
-            ValueError: If it is another one.
+            ValueError: If it is another string.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -411,20 +382,13 @@ not 'ok'
     def lookup(self, agent_id: str) -> AgentEntry:
         """Return the entry of an agent.
 
-        Args:
-            agent_id: What the agent is called.
-
         Raises:
             NotRegistered: If it is not there.
         """
         return self._registry.lookup(agent_id)
 
     def get(self, agent_id: str) -> AgentEntry | None:
-        """Return the entry of an agent; None if it is not there.
-
-        Args:
-            agent_id: What the agent is called.
-        """
+        """Return the entry of an agent; None if it is not there."""
         return self._registry.get(agent_id)
 
     def find_capable(
@@ -432,9 +396,7 @@ not 'ok'
     ) -> list[AgentEntry]:
         """Return the agents that can do something, in order of registration.
 
-        Args:
-            capability: What they can do, perhaps among other things.
-            health: How they are; None for whatever health.
+        Only those of one *health* are returned; with None, all.
 
         Raises:
             TypeError: If an argument is no string.
@@ -453,14 +415,11 @@ not 'ok'
         return self._registry.find(capability=capability, health=check_health(health))
 
     def find(self, *, all_of: Iterable[str | Criterion] = (), **equal: object) -> list[AgentEntry]:
-        """Return the agents that are like that, in order of registration.
-
-        Whatever their health; ask for that as for any attribute.
+        """Return the agents that match, of any health, in order of registration.
 
         Args:
-            all_of: What all of it has to be so: capabilities, and criteria that are made by
-                `where`.
-            **equal: What the attributes are equal to. One within others is written as
+            all_of: What has to hold: capabilities, and criteria made by `where`.
+            **equal: What attributes are equal to. One within others is written as
                 ``**{"resources.memory": 0.5}``.
 
         Raises:
@@ -487,10 +446,7 @@ not 'ok'
         return self.query(*criteria)
 
     def query(self, *criteria: Criterion) -> list[AgentEntry]:
-        """Return the agents that match all criteria, in order of registration.
-
-        Args:
-            *criteria: What they have to be like, made by `where`.
+        """Return the agents that match all criteria, made by `where`, in order of registration.
 
         Raises:
             TypeError: If one of them is no criterion.
@@ -507,15 +463,14 @@ not 'ok'
     ) -> list[AgentEntry]:
         """Return the agents with the least load among those that can do something, least first.
 
-        The load is what the agents say of themselves. Those that say nothing, or no number, come
-        last. Of several alike, the one comes first for which fewer messages wait in its mailbox,
-        and then the one that was registered first.
+        The agents say their load themselves; those that say none, or no number, come last. Of several
+        alike, the one with fewer messages in its mailbox comes first, then the one registered first.
 
         Args:
             capability: What they can do.
             n: How many are wanted at most.
             by: Which attribute is the load, as a path.
-            health: How they are; None for whatever health.
+            health: How they are; None for any health.
 
         Raises:
             TypeError: If an argument is of the wrong kind.
@@ -543,7 +498,7 @@ not 'ok'
 
         Args:
             **ranges: For each resource the least and the most, both included; None for no limit.
-                An agent that does not have the resource does not match.
+                An agent without the resource does not match.
 
         Raises:
             TypeError: If a range is no pair of numbers.
@@ -568,19 +523,12 @@ not 'ok'
         return self._registry.query(*criteria)
 
     def health_summary(self) -> dict[Health, int]:
-        """Return how many agents are how.
-
-        Returns:
-            The number for each health, those of 0 included.
-        """
+        """Return how many agents have each health, those of 0 included."""
         counts = Counter(entry.attributes["health"] for entry in self._registry.query())
         return {health: counts[health] for health in get_args(Health)}
 
     def count_by_capability(self) -> dict[str, int]:
-        """Return how many agents can do what, whatever their health.
-
-        One with several capabilities counts for each.
-        """
+        """Return how many agents, of any health, have each capability."""
         counts: Counter[str] = Counter()
         for entry in self._registry.query():
             capability: str | frozenset[str] = entry.attributes["capability"]
@@ -590,13 +538,9 @@ not 'ok'
     def ref_of(self, agent_id: str) -> Ref[Agent] | None:
         """Return how an agent is reached, also if it is away; None if it is gone.
 
-        An agent is away when the incarnation of its owner has ended and the owner is being started
-        again. Messages to the `Ref` wait meanwhile. That ends when it is registered again; when
-        its owner is ready without having registered it, or is not started after all; and with
-        `unregister`.
-
-        Args:
-            agent_id: What the agent is called.
+        An agent is away when its owner's incarnation has ended and the owner is being started again.
+        That ends when it is registered again, when its owner is ready without having registered it or
+        is not started after all, and with `unregister`. Messages to the `Ref` wait meanwhile.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -623,8 +567,8 @@ not 'ok'
     def transaction(self) -> AbstractContextManager[None]:
         """Make all changes in the block, or none: if an error comes out of it, all are undone.
 
-        It is that of `Registry.transaction`: there is no awaiting in it, and who watches or waits
-        is told at its end.
+        As in `Registry.transaction` there is no awaiting in it, and who watches or waits is told at
+        its end.
 
         Returns:
             The block, for ``with``.
@@ -650,9 +594,6 @@ not 'ok'
 
     async def wait_for(self, agent_id: str) -> AgentEntry:
         """Wait until an agent is registered.
-
-        Args:
-            agent_id: What the agent is called.
 
         Returns:
             Its entry. It is there when this returns.
@@ -681,10 +622,10 @@ not 'ok'
     ) -> AbstractContextManager[
         trio.MemoryReceiveChannel[Registered | Updated | Unregistered | Lagged]
     ]:
-        """Receive what happens to entries, from now on, until the block ends.
+        """Receive what happens to entries until the block ends; see `Registry.watch`.
 
         Args:
-            capacity: How many events may wait to be received, at least 1; see `Registry.watch`.
+            capacity: How many events may wait, at least 1.
 
         Returns:
             The block, for ``with``; it gives the channel.
@@ -701,12 +642,9 @@ not 'ok'
     def on_change(
         self, callback: Callable[[Registered | Updated | Unregistered], object]
     ) -> Callable[[], None]:
-        """Have a function called with every change of an entry, from now on, at once.
+        """Have a function called at once with every change of an entry.
 
-        It is called as `Registry.on_change` calls it; `ref_of` knows of the change by then.
-
-        Args:
-            callback: A plain function of the event.
+        It is called as by `Registry.on_change`; `ref_of` knows of the change by then.
 
         Returns:
             A function that removes the callback, and may be called again.
@@ -718,14 +656,10 @@ not 'ok'
 
     @enable_ki_protection
     def on_gone(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """Have a function called with the id of each agent that is gone, from now on, at once.
+        """Have a function called at once with the id of each agent that is gone.
 
-        It is gone when it is neither registered nor away any more: see `ref_of`. It may come back
-        all the same, if somebody starts and registers it. What the function raises is logged and
-        ignored.
-
-        Args:
-            callback: A plain function of the id.
+        It is gone when it is neither registered nor away, see `ref_of`; it may be registered again all
+        the same. What the function raises is logged and ignored.
 
         Returns:
             A function that removes the callback, and may be called again.
@@ -743,7 +677,7 @@ not 'ok'
         """
         if not is_plain_function(callback):
             raise TypeError(
-                f"on_gone takes a plain function, which is called at once, but got {callback!r}"
+                f"on_gone takes a plain function of an id, such as print, not {callback!r}"
             )
         return self._presence.on_gone(callback)
 
@@ -791,7 +725,7 @@ class _Block:
     @enable_ki_protection
     def __enter__(self) -> AgentEntry:
         if self._was_entered:
-            raise RuntimeError("this block was entered before: call register again")
+            raise RuntimeError("a block is entered once: call register again")
         self._was_entered = True
         return self._entry
 

@@ -15,7 +15,7 @@ __all__ = ["AgentDown", "AgentUp", "AgentsEvent"]
 
 @attrs.frozen(kw_only=True)
 class AgentsEvent(Event):
-    """The base class of what is told of agents.
+    """The base class of the events of agents.
 
     Example:
         >>> AgentDown(registry="agents", agent="ann", by="owner", gone=False).agent
@@ -44,13 +44,13 @@ class AgentUp(AgentsEvent):
     """Where it is."""
 
     incarnation: int | None
-    """The incarnation of its owner; None if it has no owner."""
+    """The incarnation of its owner, if it has one."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class AgentDown(AgentsEvent):
-    """An agent is not registered any more, or one that was to come back is not going to."""
+    """An agent is not registered any more, or does not come back after all."""
 
     name: ClassVar[str] = "foundation.agents.agent_down"
     level: ClassVar[int] = logging.INFO
@@ -62,5 +62,5 @@ class AgentDown(AgentsEvent):
     """Why."""
 
     gone: bool
-    """Whether it is not to come back. If False, its owner is expected to start it again, or it is
+    """Whether it is not to come back. If False, its owner is being started again, or it is
     registered again already."""

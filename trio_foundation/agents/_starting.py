@@ -19,13 +19,7 @@ Register = Callable[[RegisterAgent], object]
 
 
 def registering(spec: ChildSpec, registration: RegisterAgent, register: Register) -> ChildSpec:
-    """Return a spec of the same child that registers each incarnation when that is ready.
-
-    Args:
-        spec: The child, which says itself when it is ready.
-        registration: How it is registered, without its owner.
-        register: What registers it.
-    """
+    """Return a spec of the same child that registers each incarnation when it is ready."""
     async_fn = partial(_run, spec.async_fn, registration, register)
     if spec.is_named:
         return attrs.evolve(spec, async_fn=async_fn)

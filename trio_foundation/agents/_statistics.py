@@ -34,7 +34,6 @@ class Tally:
             setattr(self, field, getattr(self, field) + getattr(other, field))
 
     def figures(self) -> dict[str, int]:
-        """Return what is told of it."""
         return {
             "messages": self.messages,
             "delivered": self.delivered,
@@ -55,35 +54,35 @@ class Tally:
 @attrs.frozen(kw_only=True)
 class _Figures:
     messages: int
-    """How many messages there were. What nobody was there to receive, and what is buffered already
-    under its key, is none."""
+    """How many messages there were, less those without a receiver, or buffered already under their
+    key."""
 
     delivered: int
     """How many were acknowledged."""
 
     failed: int
-    """How many failed, and their senders were told."""
+    """How many failed, as their senders were told."""
 
     cancelled: int
-    """How many had a sender that was cancelled before they were acknowledged or buffered."""
+    """How many had a sender that was cancelled before."""
 
     dead_lettered: int
-    """How many waited in a buffer, and were not delivered, for whichever of the reasons."""
+    """How many waited in a buffer, and were not delivered."""
 
     overflowed: int
-    """How many of these had to make room for newer ones."""
+    """How many of these made room for newer ones."""
 
     returned: int
     """How many `Coordinator.drain` has returned."""
 
     buffered: int
-    """How many wait now, or are in hand and may come back."""
+    """How many wait now, or are tried and may come back."""
 
     in_flight: int
-    """How many are on their way now, and do not come back."""
+    """How many are on their way now, not to come back."""
 
     redelivered: int
-    """How many further attempts there were to deliver a message."""
+    """How many further attempts there were."""
 
 
 @final
@@ -108,16 +107,15 @@ class ReceiverStatistics(_Figures):
     """The state of its circuit."""
 
     peak: int
-    """How many have waited at most."""
+    """The most that have waited."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class CoordinatorStatistics(_Figures):
-    """The figures of a coordinator, at one moment, those of receivers that are gone included.
+    """The figures of a coordinator, at one moment, with those of receivers that are gone.
 
-    Always ``messages == delivered + failed + cancelled + dead_lettered + returned + buffered +
-    in_flight``.
+    They add up as those of `ReceiverStatistics` do.
 
     Example:
         >>> import trio
@@ -129,4 +127,4 @@ class CoordinatorStatistics(_Figures):
     """
 
     receivers: Mapping[str, ReceiverStatistics]
-    """Those of each receiver that a message was sent to, and that is not gone."""
+    """Those of each receiver of messages that is not gone."""

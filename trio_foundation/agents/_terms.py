@@ -31,8 +31,8 @@ __all__ = ["BufferOverflow", "Terms", "check_terms"]
 _logger = logging.getLogger("trio_foundation.agents")
 
 BufferOverflow: TypeAlias = Literal["drop_oldest", "reject", "block"]
-"""What happens to one message more than a buffer holds: the oldest goes to the dead letters, the
-new one fails, or its sender waits for room."""
+"""What happens to one message too many for a buffer: the oldest goes to the dead letters, the new one
+fails, or its sender waits for room."""
 
 
 @final
@@ -58,10 +58,7 @@ class Terms:
         return RateLimiter(self.drain_rate, max_waiting=math.inf, name=f"buffers of {self.name}")
 
     def bury(self, letters: list[DeadLetter]) -> None:
-        """Tell of messages that are not delivered, and hand them over.
-
-        What is raised in there, and is no `Exception`, goes up when all are handed over.
-        """
+        """Tell of letters, and hand them over; what is no Exception goes up at the end."""
         with ExitStack() as last_to_first:
             for letter in reversed(letters):
                 last_to_first.callback(self._bury, letter)
@@ -81,22 +78,14 @@ class Terms:
 
 
 def check_terms(terms: Terms) -> Terms:
-    """Refuse terms that make no sense.
-
-    Returns:
-        The terms, with what is usual for the breakers of receivers.
-
-    Raises:
-        TypeError: If an option is unknown, or of the wrong kind.
-        ValueError: If one makes no sense.
-    """
+    """Return the terms, with defaults for the breakers; refuse what makes no sense."""
     check_name("name", terms.name)
     check_seconds("delivery_timeout", terms.delivery_timeout, above_zero=True)
     check_seconds("max_age", terms.max_age, above_zero=True)
     for option in ("attempts", "buffer_capacity", "drain_concurrency"):
         check_count(option, getattr(terms, option), least=1)
     if terms.drain_rate != math.inf and check_number("drain_rate", terms.drain_rate, least=0) == 0:
-        raise ValueError("drain_rate must be above 0, or no buffer would ever run empty")
+        raise ValueError("drain_rate must be more than 0, not 0: no buffer would ever run empty")
     _check_overflow(terms.overflow)
     _check_hook(terms.on_dead_letter)
     unknown = terms.breaker.keys() - BreakerOptions.__annotations__.keys()
@@ -108,8 +97,7 @@ def check_terms(terms: Terms) -> Terms:
         )
     if terms.breaker.get("result_is_failure") is not None:
         raise ValueError(
-            "result_is_failure is not asked about messages, whose answers are for their senders: "
-            "let `receive` raise what is a failure"
+            "result_is_failure is not asked about messages: let `receive` raise what is a failure"
         )
     terms = attrs.evolve(terms, breaker=_with_defaults(terms))
     probe: BreakerOptions = {**terms.breaker}
@@ -121,8 +109,8 @@ def check_terms(terms: Terms) -> Terms:
 def _check_overflow(overflow: object) -> None:
     if overflow == "drop_newest":
         raise ValueError(
-            "overflow='drop_newest' would tell the sender that a message waits which is dropped: "
-            "write 'reject', which tells it that there was no room"
+            "overflow='drop_newest' would tell a sender that its dropped message waits: write "
+            "'reject', which tells it that there was no room"
         )
     check_choice("overflow", overflow, get_args(BufferOverflow))
 
@@ -132,8 +120,8 @@ def _check_hook(hook: object) -> None:
         return
     if not callable(hook) or not is_plain_function(hook) or not fits(hook, None):
         raise TypeError(
-            "on_dead_letter takes a plain function of the dead letter, which is called at once, but "
-            f"got {hook!r}: to do more, let it put the letter into a mailbox"
+            f"on_dead_letter takes a plain function of the dead letter, not {hook!r}: to await "
+            "something, let it put the letter into a mailbox"
         )
 
 
@@ -155,14 +143,8 @@ _FAILURES = (CallFailed, DeliveryTimeout, MailboxFull)
 def judge(error: BaseException) -> Verdict:
     """Return what the end of a delivery tells about its receiver.
 
-    Who refuses a message is in good order. That it is gone, sends to itself, or is called with
-    the wrong arguments is not a fault that a pause would mend.
-
-    Args:
-        error: How it ended.
-
-    Returns:
-        The verdict, for the breaker.
+    Who refuses is in good order. No pause would mend that it is gone, sends to itself, or is called
+    with the wrong arguments.
     """
     if isinstance(error, CallError):
         return "success"

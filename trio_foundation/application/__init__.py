@@ -1,9 +1,8 @@
 """How does a program start and stop?
 
-A supervised program is a tree, written down as data. `run_application` runs it: it stops
-the tree in order when a signal asks for it, ends the program with the exit code that
-says how it went, and tells on stderr who was to blame if it went wrong. The command
-``python -m trio_foundation run package.module:tree`` does the same from outside.
+`run_application` runs a tree as a program: it stops the tree in order when a signal asks for it,
+tells on stderr who was to blame if it went wrong, and returns the exit code. From outside, the
+command ``python -m trio_foundation run package.module:tree`` does the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a failure: from the error that arrived at the top down to the child to blame."""
+"""From the error that arrives at the top down to the child to blame."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ Failure: TypeAlias = RestartLimitReached | ChildStartFailed
 def is_failure(exit: Exit) -> bool:
     """Return whether an end is no good end.
 
-    A supervisor that fails takes its time to stop its children. If a signal comes
-    meanwhile, it is stopped, and has failed all the same.
+    A supervisor that fails takes its time to stop its children. A signal that comes meanwhile stops
+    it, and it has failed all the same.
     """
     return exit.reason in {"crashed", "unresponsive"} or isinstance(exit.error, Failure)
 
 
 def report_of_exit(exit: Exit) -> str:
-    """Return what to tell of a tree that ended by a failure."""
     if isinstance(exit.error, Failure):
         return report_of_error(exit.error)
     return failure_report([Crashed(exit=str(exit))], exit.traceback)
 
 
 def report_of_error(error: Failure) -> str:
-    """Return what to tell of a supervisor that failed."""
     failures = list(_downwards(error))
     levels = [_level(failure) for failure in reversed(failures)]
     return failure_report(levels, _last_traceback(failures[-1]))

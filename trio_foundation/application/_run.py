@@ -1,8 +1,4 @@
-"""Running a tree as a program: from the first line of ``main`` to the exit code.
-
-A program is asked to stop by signals, and answers with an exit code; what supervises it (a
-shell, systemd, a container) reads nothing else. This module is where a tree meets both.
-"""
+"""Running a tree as a program: from the first line of ``main`` to the exit code."""
 
 from __future__ import annotations
 
@@ -53,37 +49,35 @@ def run_application(tree: ChildSpec | Callable[[], ChildSpec], *, grace: float =
     """Run a tree until it ends or is told to stop, and return the exit code of the program.
 
     It runs Trio itself, and is the last thing that a program calls:
-    ``sys.exit(run_application(tree))``. The tree is run under a supervisor of its own,
-    ``application``, which does not restart it: whatever *restart* says, the program ends when
-    the tree does. What is to be restarted belongs into a `subtree`.
+    ``sys.exit(run_application(tree))``. The tree runs under a supervisor ``application``, which
+    does not restart it, whatever its *restart* says: put what is to be restarted into a `subtree`.
 
-    SIGTERM and SIGINT (Ctrl-C) stop the tree in order, newest first. A second signal, of
-    either kind, cancels all that still runs, every `cleanup_scope` included, and so does the
-    end of *grace*; what still runs then is reported on stderr, and where it is. A task that
-    shields itself even from that cannot be killed by Trio, so one more signal ends the whole
-    process by force, even if a child keeps the scheduler to itself.
+    SIGTERM and SIGINT (Ctrl-C) stop the tree in order, newest first. A second signal, of either
+    kind, or the end of *grace* cancels all that still runs, every `cleanup_scope` included, and
+    reports on stderr what that is, and where. One more signal ends the process by force, even if
+    a task is shielded for ever, or keeps the scheduler to itself.
 
     A failure is reported on stderr, beginning with the child to blame: how often it was
-    restarted and within which time, and its last traceback.
+    restarted, within which time, and its last traceback.
 
     Args:
         tree: What `child`, `subtree` or `dynamic_subtree` returns; or a function without
             arguments that returns it, which is called before Trio runs.
         grace: How long a stop in order may take, in seconds, from the first signal. With
-            `math.inf` it takes as long as the children do, each with its own *grace*; with 0
-            the first signal does what the second one does.
+            `math.inf`, as long as the children do, each with its own *grace*; with 0, the first
+            signal does what the second one does.
 
     Returns:
         0 if the tree ended in good order, by itself or after a first signal; 1 if it
         crashed, gave up or did not start; 128 + n after a signal n that was a second one, or
-        that was not heeded within *grace*; 130 after a `KeyboardInterrupt` of a child, and
-        what a child gave to `SystemExit`.
+        that was not heeded within *grace*; 130 after a `KeyboardInterrupt` of a child; what a child
+        gave to `SystemExit`.
 
     Raises:
         TypeError: If *tree* is neither a spec nor a function that returns one.
         ValueError: If *grace* is negative or NaN.
-        RuntimeError: If it is called within a Trio run, or in a thread that is not the main
-            thread: signals arrive there.
+        RuntimeError: If it is called within a Trio run, or outside the main thread, where signals
+            arrive.
 
     Example:
         >>> from trio_foundation.supervision import child
@@ -109,7 +103,7 @@ def run_application(tree: ChildSpec | Callable[[], ChildSpec], *, grace: float =
 def _check_place() -> None:
     if trio.lowlevel.in_trio_run():
         raise RuntimeError(
-            "run_application runs Trio itself, and was called in a program that already does: "
+            "run_application runs Trio itself, and was called within a Trio run: "
             "call it outside of trio.run, or open the tree with open_supervisor"
         )
     if threading.current_thread() is not threading.main_thread():

@@ -1,10 +1,9 @@
 """Listening to the signals that ask a program to stop.
 
-`trio.open_signal_receiver` is not enough here. It tells of signals in a task, so a child
-that keeps the scheduler to itself would keep the program deaf; two signals of a kind that
-come at once are one to it; and one that comes as the program ends by itself is raised anew
-and kills it. So the signals are counted in the handler, which runs at once whatever the
-tasks do, and the third ends the process there and then.
+`trio.open_signal_receiver` is not enough here. It tells of signals in a task, which a child may
+keep from running; it takes two of a kind that come at once for one; and it raises anew one that
+comes as the program ends, and so kills it. So the handler, which runs at once whatever the tasks
+do, counts the signals.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ class StopSignals:
     _seen: State[Stage] = attrs.field(init=False, factory=lambda: State[Stage](Running()))
 
     async def wait_asked(self) -> Stopping | Hurrying:
-        """Wait until the program is asked to stop."""
         stage = await self._seen.wait_value(lambda stage: not isinstance(stage, Running))
         assert isinstance(stage, (Stopping, Hurrying))
         return stage
@@ -51,7 +49,7 @@ class StopSignals:
         return stage
 
     def end_grace(self) -> None:
-        """Note that the time for stopping in order is over, if nobody has insisted."""
+        """Note that the time for stopping in order is over."""
         self.stage = after_grace(self.stage)
         self.show()
 
@@ -83,18 +81,12 @@ def listen() -> Generator[StopSignals]:
         yield signals
     finally:
         for number, handler in before.items():
-            # None stands for a handler that was not installed from Python. It cannot be put
-            # back, and what the system does by itself is the best there is.
+            # None stands for a handler that was not installed from Python, and cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def end_by_force(number: int, frame: FrameType | None) -> None:
-    """End the process by a signal, as if nobody had handled it. It does not return.
-
-    Args:
-        number: The number of the signal.
-        frame: Where the process hangs; None if it does not.
-    """
+    """End the process as if the signal had no handler; *frame* is where it hangs, if it does."""
     text = f"{name_of(number)} came once more: the process ends by force.\n{where_blocked(frame)}"
     # The standard streams may be in the middle of a write, and are not to be entered twice.
     with suppress(OSError):
@@ -111,7 +103,7 @@ def name_of(number: int) -> str:
 
 
 def where_blocked(frame: FrameType | None) -> str:
-    """Return where the task is that keeps the scheduler to itself, if there is one."""
+    """Return where a task keeps the scheduler to itself, if one does."""
     if frame is None:
         return ""
     frames: list[tuple[FrameType, int]] = []

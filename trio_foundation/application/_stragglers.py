@@ -1,8 +1,7 @@
 """Finding what still runs, and where it is.
 
-The tasks are found in Trio's own tree of tasks, and not by asking supervisors for their
-children: a child may have started tasks and opened supervisors of its own, and those are
-as likely to be what a stop waits for. To which child a task belongs is in its context.
+The tasks come from Trio's own tree: a child may have started tasks and opened supervisors of its
+own. To which child a task belongs is in its context.
 """
 
 from __future__ import annotations
@@ -25,10 +24,7 @@ _LIBRARY = ("trio", "trio_foundation.supervision", "trio_foundation._waiting", "
 
 
 def find_stragglers() -> list[Straggler]:
-    """Return the children that run in this Trio run.
-
-    Supervisors are left out, since what they do is to wait for their children.
-    """
+    """Return the children that run; not the supervisors, which wait for theirs."""
     tasks: dict[Child[Any], list[trio.lowlevel.Task]] = {}
     root = trio.lowlevel.current_root_task()
     assert root is not None
@@ -59,8 +55,7 @@ def _straggler(child: Child[Any], tasks: list[trio.lowlevel.Task]) -> Straggler 
     if not stacks and child.spec.kind == "supervisor":
         return None
     return Straggler(
-        # The task of a child is named after its place in the tree, and was found before
-        # those that it started.
+        # A child's own task is named after its place in the tree, and was found first.
         path=tasks[0].name,
         incarnation=child.incarnation,
         is_stopping=child.state == "stopping",

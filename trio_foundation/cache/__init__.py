@@ -1,8 +1,7 @@
 """What do we know already?
 
-A `Cache` remembers values by key, each for as long as it is good, and no more of them than there is
-room for. Whoever asks for one that is not there may load it, and then only one of those who ask
-does. `cached` does the same for an async function.
+A `Cache` remembers values by key, each for a time, and at most so many. When several tasks ask for
+what is not there, one of them loads it. `cached` does the same for an async function.
 """
 
 from __future__ import annotations

@@ -35,35 +35,32 @@ AT_ONCE = 1_000
 class Cache(Generic[K, V]):
     """Remembers values by key, for as long as they are good and there is room.
 
-    When there is no more room, entries that have expired go first, the one that expired first
-    before the others, and then the least recently used. An entry is expired exactly at its *ttl*,
-    and is deleted when that is seen: by whoever asks for it, by `sweep`, or when room is needed.
-    `None` is a value like any other.
+    Room is made of expired entries, those first that expired first, then of the least recently
+    used. An entry expires exactly at its *ttl*, and is deleted when that is seen: by whoever asks
+    for it, by `sweep`, or for room. `None` is a value like any other.
 
-    Times are by the clock of the Trio run. A cache may be used in one run after the other, and what
-    is left of a value's time goes on in the next; but in one thread, and in one run at a time.
-    Outside of Trio it works too, but for putting in values that expire before any run has begun:
-    that takes a *clock*.
+    Times are by the clock of the Trio run; in a later run what is left of a value's time goes on. A
+    cache is for one thread, and one run at a time. It works outside of Trio too; before the first
+    run, values that expire can only be put in with a *clock*.
 
     Args:
         max_size: How many entries there may be, at least 1.
-        ttl: How long a value is good for, in seconds, if `put` says nothing else; more than 0. With
-            `math.inf`, for ever.
+        ttl: How long a value is good for, in seconds, more than 0, unless `put` says otherwise;
+            `math.inf` is for ever.
         name: What it is called, in errors and events.
         clock: What tells the time instead of the run: a function such as `time.monotonic`, or a
-            clock of Trio's. While it goes back, time stands still.
-        jitter: The share by which the time of each value is made shorter at random, from 0 to 1, so
-            that what was put in together does not expire together.
-        stale_for: For how many seconds an expired value may still be given out by `get_or_load`,
-            while a better one is loaded, or if that fails; with `math.inf`, until room is needed.
-        negative_ttl: For how many seconds the error of a load is remembered, with its traceback
-            and what that holds; whoever asks gets a `LoadFailed` from it, and nothing is loaded
-            meanwhile. None remembers no errors.
-        on_removal: A plain function that is called with the key, the value and the cause whenever
-            a value is removed or replaced. It is called last, and may use the cache; of what goes
-            by that it is told when it has returned. If that never ends, it is stopped, 1000 calls
-            later. If it raises, that is told as `RemovalCallbackFailed`, or logged, and nothing
-            else comes of it.
+            Trio clock. While it goes back, time stands still.
+        jitter: The share, from 0 to 1, by which each value's time is shortened at random, so that
+            those put in together do not expire together.
+        stale_for: For how many seconds `get_or_load` may give out an expired value, while a better
+            one is loaded or if that fails; with `math.inf`, until room is needed.
+        negative_ttl: For how many seconds a load's error is remembered, with its traceback and what
+            that holds; meanwhile nothing is loaded, and whoever asks gets a `LoadFailed` from it.
+            With None, no error is.
+        on_removal: A plain function that is called with key, value and cause of what is removed or
+            replaced. It is called last, and may use the cache; it is told of what it removes itself
+            after it has returned, 1000 times in a row at most. What it raises is only told, as
+            `RemovalCallbackFailed`, or logged.
         rng: Where the jitter comes from; a seeded one gives the same again.
 
     Raises:
@@ -144,10 +141,6 @@ class Cache(Generic[K, V]):
     def get(self, key: K, default: object = None) -> object:
         """Return the value of a key; *default* if there is none, or it has expired.
 
-        Args:
-            key: The key.
-            default: What to return instead.
-
         Emits:
             CacheHit: If there is one.
             CacheMissed: If not.
@@ -180,19 +173,11 @@ class Cache(Generic[K, V]):
     def fetch(self, key: K) -> V:
         """Return the value of a key, or say why there is none.
 
-        Args:
-            key: The key.
-
-        Returns:
-            The value.
-
         Raises:
             CacheMiss: If there is none, or it has expired; its *reason* says which.
 
         Emits:
-            CacheHit: If there is one.
-            CacheMissed: If not.
-            CacheRemoved: If it has expired.
+            CacheHit, CacheMissed, CacheRemoved: As `get`.
 
         Example:
             >>> prices = Cache[str, float](name="prices")
@@ -218,38 +203,38 @@ class Cache(Generic[K, V]):
     ) -> V:
         """Return the value of a key; if there is none, load it and put it in.
 
-        However many ask for a key at the same time, one of them loads it and the others wait. It
-        is loaded in that caller's own task, under its cancel scopes and with its context variables.
-        If that caller is cancelled, the one that has waited longest takes over, with its own *load*.
+        Of all who ask for a key at the same time one loads, in its own task, under its cancel
+        scopes and with its context variables; the others wait. If it is cancelled, the one that has
+        waited longest takes over, with its own *load*.
 
-        If the key is deleted or put, or the cache is cleared, while a load is under way, what that
-        load brings is not kept; it is returned to those who asked before, and to nobody else.
+        If the key is deleted or put, or the cache cleared, meanwhile, what is loaded is not kept,
+        and is returned only to those who asked before.
 
-        An error is not kept either, unless *negative_ttl* says so. The caller whose load failed
-        gets the error itself, each of the others a `LoadFailed` of its own.
+        An error is not kept either, without *negative_ttl*. The caller whose load failed gets the
+        error itself, each of the others a `LoadFailed`.
 
-        With *stale_for*, the first who finds an expired value loads a better one and waits for it;
-        all others get the expired one at once. If the load fails, that one does too.
+        With *stale_for*, the first who finds an expired value loads a better one, and gets the
+        expired one if that fails; all others get the expired one at once.
 
         Args:
             key: The key.
             load: An async function that returns the value. It is called with the key if it cannot
                 be called without arguments.
-            ttl: How long the value is good for, in seconds, if it is loaded; by default as long as
-                the cache says.
+            ttl: How long a loaded value is good for, in seconds; by default that of the cache.
 
         Returns:
             The value.
 
         Raises:
             CircularLoad: If this is part of the load of the same key, and would wait for itself.
-            LoadFailed: If somebody else's load failed, now or less than *negative_ttl* ago.
+            LoadFailed: If somebody else's load failed, or any did less than *negative_ttl* seconds
+                ago.
             TypeError: If *load* cannot be an async function, or *ttl* is no number.
             ValueError: If *ttl* is NaN or not more than 0.
 
         Cancellation:
-            Ends the wait, or goes into the load, and another caller's load begins if there is one.
-            Where a value is there already it is only checked for, and is no schedule point.
+            Ends the wait, or goes into the load; then the next who waits loads. If the value is
+            there, this only checks for a cancellation, and is no schedule point.
 
         Emits:
             CacheHit: If there is a value.
@@ -295,18 +280,18 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        """Put a value in, in place of the one that may be there.
+        """Put a value in, in place of any that is there.
 
-        If the key is being loaded, what that load brings is not kept. To put in the very object
-        that is there, and has not expired, only renews its time, and removes nothing.
+        What is being loaded for the key is not kept. To put in the very object that is there, not
+        expired, only renews its time, and removes nothing.
 
         Args:
             key: The key; it has to be hashable.
             value: The value.
-            ttl: How long it is good for, in seconds; by default as long as the cache says.
+            ttl: How long it is good for, in seconds; by default that of the cache.
 
         Raises:
-            RuntimeError: If the value is to expire, and there is no clock, as no Trio run has begun.
+            RuntimeError: If the value is to expire, no Trio run has begun, and there is no *clock*.
             TypeError: If *key* cannot be hashed, or *ttl* is no number.
             ValueError: If *ttl* is NaN or not more than 0.
 
@@ -329,10 +314,7 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def delete(self, key: K) -> bool:
-        """Remove the value of a key; if it is being loaded, what that load brings is not kept.
-
-        Args:
-            key: The key.
+        """Remove the value of a key; what is being loaded for it is not kept.
 
         Returns:
             Whether there was one that had not expired.
@@ -357,7 +339,7 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def clear(self) -> None:
-        """Remove all values; of what is being loaded nothing is kept.
+        """Remove all values; what is being loaded is not kept.
 
         Emits:
             CacheRemoved: For each of them, when all are gone.
@@ -374,7 +356,7 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def sweep(self) -> int:
-        """Remove all values that have expired, and may not be given out any more.
+        """Remove all expired values that may not be given out any more.
 
         Returns:
             How many there were.
@@ -395,15 +377,15 @@ class Cache(Generic[K, V]):
     def sweeper(self, *, every: float = 60.0) -> ChildSpec:
         """Return a child for a supervisor that sweeps now and then.
 
-        A cache needs none to give right answers. It is for those that hold what is expensive to
-        keep, or whose *on_removal* should be told in time.
+        No cache needs it for right answers. It frees what is expensive to keep, and has
+        *on_removal* told in time.
 
         Args:
-            every: How long it waits between two times, in seconds.
+            every: How long it waits between sweeps, in seconds.
 
         Returns:
-            What `trio_foundation.supervision.open_supervisor` takes. It is named after the cache,
-            so caches with sweepers under one supervisor need names of their own.
+            What `trio_foundation.supervision.open_supervisor` takes, named after the cache; so
+            caches under one supervisor need names of their own.
 
         Raises:
             TypeError: If *every* is no number.
@@ -446,7 +428,7 @@ class Cache(Generic[K, V]):
 
 @enable_ki_protection
 async def sweep_now_and_then(core: Core[K, V], every: float) -> None:
-    """Sweep a cache as long as this runs, and let others have their turn."""
+    """Sweep a cache while this runs, and let others have their turn."""
     while True:
         is_done = core.sweep(AT_ONCE) < AT_ONCE
         await trio.sleep(every if is_done else 0)

@@ -22,20 +22,19 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 KEYWORDS: Final = object()
-"""Between the positional and the other arguments, so that they cannot be taken for each other."""
+"""Keeps positional arguments apart from the others."""
 
 
 @final
 class CachedFunction(Generic[P, R]):
     """An async function that remembers its results: what `cached` returns.
 
-    In a class it is a method as any other. Then the object is part of the key: it has to be
-    hashable, and is kept alive while there are results of it. Those are forgotten by way of the
-    class: ``Shop.price.forget(shop, "apples")``.
+    It also works as a method. Then the object is part of the key: it has to be hashable, and is
+    kept alive while there are results of it. Forget them by way of the class:
+    ``Shop.price.forget(shop, "apples")``.
 
     Cancellation:
-        As in `Cache.get_or_load`: it ends the wait or goes into the function, and where a result
-        is there already it is only checked for.
+        As in `Cache.get_or_load`, with the function as the load.
 
     Example:
         >>> import trio
@@ -55,8 +54,7 @@ class CachedFunction(Generic[P, R]):
     """
 
     cache: Cache[Hashable, R]
-    """Where the results are. If no function was given for the keys, a key is the tuple of the
-    arguments."""
+    """Where the results are, by the tuple of the arguments, if no other *key* was given."""
 
     def __init__(
         self,
@@ -89,10 +87,6 @@ class CachedFunction(Generic[P, R]):
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result for these arguments; one that is under way is not kept.
-
-        Args:
-            *args: The positional arguments.
-            **kwargs: The keyword arguments.
 
         Returns:
             Whether there was one.
@@ -129,20 +123,20 @@ def cached(
     key: Callable[..., Hashable] | None = None,
     **options: Unpack[CacheOptions],
 ) -> Any:
-    """Make an async function remember its results, each in a `Cache` of its own.
+    """Make an async function remember its results, in a `Cache` of its own.
 
-    Calls with the same arguments at the same time call the function once: see `Cache.get_or_load`.
-    As with `functools.lru_cache`, ``f(1)`` and ``f(x=1)`` are remembered apart, and ``f(1)`` and
-    ``f(1.0)`` are not.
+    Calls with the same arguments at the same time call it once: see `Cache.get_or_load`. As with
+    `functools.lru_cache`, ``f(1)`` and ``f(x=1)`` are remembered apart, ``f(1)`` and ``f(1.0)`` are
+    not.
 
     Args:
-        async_fn: The function; or none, if options are given: ``@cached(ttl=60.0)``.
-        key: A plain function that is called with the same arguments, and returns what stands for
-            them; by default they stand for themselves, and have to be hashable.
+        async_fn: The function; left out with options: ``@cached(ttl=60.0)``.
+        key: A plain function of the same arguments that returns what stands for them; by default
+            they stand for themselves, and have to be hashable.
         **options: Those of `Cache`; see `CacheOptions`. It is named after the function.
 
     Returns:
-        The function that remembers; or what to decorate it with.
+        The function that remembers, or a decorator.
 
     Raises:
         TypeError: If *async_fn* cannot be an async function, or an option is of the wrong kind.

@@ -1,7 +1,7 @@
-"""What a cache knows, counts and tells; all of it but the loads.
+"""What a cache knows, counts and tells; all but the loads.
 
-Nothing here is asynchronous, so no other task ever sees it half done. What it tells is told last,
-when all is in order again: whoever listens may use the cache.
+Nothing here is asynchronous, so no other task sees it half done. It tells last, when all is in
+order: whoever listens may use the cache.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ._time import Timekeeper
 __all__ = ["Core"]
 
 LONGEST_CHAIN: Final = 1_000
-"""So many calls of *on_removal* may each come of what the one before has done."""
+"""How many calls of *on_removal* may each come of the one before."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,7 +71,7 @@ class Core(Generic[K, V]):
         self.name = options.name
         self.shelf: Shelf[K, V] = Shelf(options.max_size)
         self.find = self.shelf.entries.get
-        """Returns the entry of a key, whether it has expired or not."""
+        """Returns the entry of a key, even if it has expired."""
         self.failures: Failures[K] | None = None
         """The errors of loads, if they are remembered."""
         if options.negative_ttl is not None:
@@ -79,18 +79,18 @@ class Core(Generic[K, V]):
 
         self._time = Timekeeper(options.clock)
         self.clock = self._time.clock
-        """What tells the time, if `token` is that of this run; see `moment`."""
+        """What tells the time, if `token` is of this run; see `moment`."""
         self.token: TrioToken | None = None
-        """The run that it knows to be in; None outside of all."""
+        """The run that it is in; None outside of all."""
         self._ears = DEAF
         self.hit_ear = DEAF.hit
 
         self._untold: deque[tuple[int, Removed[K, V]]] = deque()
-        """What *on_removal* has not been told of yet, and how many calls have led to it."""
+        """What *on_removal* is to be told of, and how many calls have led to it."""
         self._depth = 0
-        """That number for the call that goes on; 0 if none does."""
+        """That number for the present call; 0 if there is none."""
         self.turn = 0
-        """The number of the latest use; each hit is one, and each put."""
+        """The number of the latest use; each hit and each put is one."""
         self._turns_of_puts = 0
         self.puts = self.misses = self.expired = self.stale = 0
         self.removals: dict[RemovalCause, int] = dict.fromkeys(
@@ -107,8 +107,7 @@ class Core(Generic[K, V]):
     def moment(self) -> float:
         """Return what time it is here, in seconds.
 
-        In another run than before this gives the entries other deadlines: ask for it first, and
-        look at a deadline then.
+        In a new run this gives the entries other deadlines: ask before looking at a deadline.
         """
         try:
             if current_trio_token() is not self.token:
@@ -134,7 +133,7 @@ class Core(Generic[K, V]):
     # Hits and misses
 
     def may_be_served(self, entry: Entry[K, V], now: float) -> bool:
-        """Return whether an entry may be given out still, if there is no better one."""
+        """Return whether an entry may still be given out, for want of a better one."""
         return entry.deadline + self.options.stale_for > now
 
     def use(self, key: K, entry: Entry[K, V]) -> V:
@@ -144,12 +143,12 @@ class Core(Generic[K, V]):
         return self.tell_hit(key, value) if self.hit_ear.is_there else value
 
     def tell_hit(self, key: K, value: V) -> V:
-        """Tell of a hit; return the value, even if whoever is told removes it."""
+        """Tell of a hit; return the value, even if a listener removes it."""
         emit(CacheHit(cache=self.name, key=key))
         return value
 
     def miss(self, key: K, entry: Entry[K, V] | None) -> MissReason:
-        """Count that there is no entry, or an expired one, and delete that."""
+        """Count that there is no entry, or an expired one, which is deleted."""
         now = self.moment()
         reason: MissReason = "expired"
         removed = None
@@ -187,7 +186,7 @@ class Core(Generic[K, V]):
                 f"cache {self.name!r} knows no time yet, and its values are to expire: put them in "
                 f"within trio.run, or give it a clock: Cache(clock=time.monotonic)"
             )
-        # A turn is never taken twice, not even if this fails, or if what goes for it uses the cache.
+        # A turn is never taken twice, even if this fails, or if what goes for it uses the cache.
         self.turn = turn = self.turn + 1
         self._turns_of_puts += 1
         removed = self.shelf.put(key, value, options.deadline(now, ttl), turn, now)
@@ -213,7 +212,7 @@ class Core(Generic[K, V]):
         self.tell_removed(*removed)
 
     def sweep(self, limit: float) -> int:
-        """Remove what may not be given out any more, up to a limit; return how many there were."""
+        """Remove what may not be given out any more, up to a limit; return how many."""
         now = self.moment()
         count = 0
         for entry in self.shelf.expired(now, self.options.stale_for):

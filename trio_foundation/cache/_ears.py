@@ -44,13 +44,13 @@ class Ears:
 
 
 DEAF: Final = Ears(is_deaf=True)
-"""Outside of Trio nobody listens."""
+"""The ears outside of Trio."""
 
 _ears: RunVar[Ears] = RunVar("trio_foundation.cache")
 
 
 def ears_of_this_run() -> Ears:
-    """Return the ears of the Trio run that this is."""
+    """Return the ears of this Trio run."""
     try:
         return _ears.get()
     except LookupError:

@@ -13,7 +13,7 @@ __all__ = ["CacheMiss", "CircularLoad", "LoadFailed"]
 
 @final
 class CacheMiss(FoundationError, KeyError):
-    """There is no value for the key, or its time is up.
+    """There is no value for the key, or it has expired.
 
     Example:
         >>> print(CacheMiss("users", "alice", "expired"))
@@ -21,13 +21,13 @@ class CacheMiss(FoundationError, KeyError):
     """
 
     cache: str
-    """The name of the cache."""
+    """The cache's name."""
 
     key: Any
     """The key."""
 
     reason: MissReason
-    """Whether there was none, or it has expired."""
+    """Whether there was none, or it had expired."""
 
     def __init__(self, cache: str, key: object, reason: MissReason) -> None:
         super().__init__(cache, key, reason)
@@ -43,10 +43,10 @@ class CacheMiss(FoundationError, KeyError):
 
 @final
 class LoadFailed(FoundationError):
-    """Somebody else's load, that one waited for, has failed; or one did a short while ago.
+    """A load that one waited for has failed, or one did a short while ago.
 
-    Whoever ran the load gets its error itself; all others get one of these each, with that error
-    as the ``__cause__``.
+    Whoever runs a load gets its error itself; each of the others a `LoadFailed` with that error as
+    the ``__cause__``.
 
     Example:
         >>> print(LoadFailed("users", "alice", "OSError: no route"))
@@ -54,7 +54,7 @@ class LoadFailed(FoundationError):
     """
 
     cache: str
-    """The name of the cache."""
+    """The cache's name."""
 
     key: Any
     """The key."""
@@ -74,7 +74,7 @@ class LoadFailed(FoundationError):
 
 @final
 class CircularLoad(FoundationError, RuntimeError):
-    """A load would wait for itself: it asks for the key that it is to load.
+    """A load asks for the key that it loads, and would wait for itself.
 
     It may do so by way of other loads, and in tasks that it has started.
 
@@ -85,7 +85,7 @@ cache for 'alice', and has to get it elsewhere
     """
 
     cache: str
-    """The name of the cache."""
+    """The cache's name."""
 
     key: Any
     """The key."""

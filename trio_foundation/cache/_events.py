@@ -33,10 +33,10 @@ class CacheEvent(Event):
     level: ClassVar[int] = logging.DEBUG
 
     cache: str
-    """The name of the cache."""
+    """The cache's name."""
 
     key: Any
-    """The key that it is about."""
+    """The key."""
 
 
 @final
@@ -61,7 +61,7 @@ class CacheMissed(CacheEvent):
 @final
 @attrs.frozen(kw_only=True)
 class CachePut(CacheEvent):
-    """A value was put into the cache, by a load or by hand."""
+    """A value was put in, by a load or by hand."""
 
     name: ClassVar[str] = "foundation.cache.put"
 
@@ -83,14 +83,13 @@ class CacheRemoved(CacheEvent):
 @final
 @attrs.frozen(kw_only=True)
 class StaleServed(CacheEvent):
-    """A value was given out that had expired, since there was no better one yet."""
+    """An expired value was given out, since there was no better one yet."""
 
     name: ClassVar[str] = "foundation.cache.stale_served"
     level: ClassVar[int] = logging.INFO
 
     error: str
-    """Type and text of the error that the load of a better one failed with; empty if that load is
-    still under way."""
+    """Type and text of the error of the load of a better one; empty while that is under way."""
 
 
 @final

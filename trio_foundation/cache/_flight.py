@@ -1,7 +1,7 @@
 """One load, and all who wait for it.
 
-When many ask for what is not there, one of them loads it, in its own task: no task is started
-for it, so nothing outlives whoever asked. If that one is cancelled, the next in the line takes over.
+It runs in the task of one who asks, so nothing outlives that one; if that is cancelled, the next in
+the line takes over.
 
 A load that waits for itself would wait for ever. So the context of a load knows which attempts it
 is part of, and each attempt knows which other loads it needs.
@@ -36,7 +36,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 Load: TypeAlias = Callable[[], Awaitable[V]]
-"""How something is loaded, when its arguments are bound."""
+"""How something is loaded, its arguments bound."""
 
 
 @final
@@ -58,7 +58,7 @@ class Failed:
 @final
 @attrs.frozen
 class GivenUp:
-    """Nobody loads it any more, and whoever waits has to ask again."""
+    """Nobody loads it any more; whoever waits asks again."""
 
 
 Outcome: TypeAlias = Loaded[V] | Failed | GivenUp
@@ -66,7 +66,7 @@ Outcome: TypeAlias = Loaded[V] | Failed | GivenUp
 
 @final
 class Attempt:
-    """What one caller does to load a key; if that one is cancelled, the next makes another."""
+    """What one caller does to load a key."""
 
     __slots__ = ("needs",)
 
@@ -80,7 +80,7 @@ _under_way: ContextVar[tuple[Attempt, ...]] = ContextVar("trio_foundation.cache"
 
 @final
 class Flight(Generic[K, V]):
-    """A load of one key that is under way."""
+    """A load of one key."""
 
     __slots__ = ("_answer", "_attempt", "_line", "is_detached", "is_over", "key")
 
@@ -88,11 +88,11 @@ class Flight(Generic[K, V]):
         self.key = key
         self.is_over = False
         self.is_detached = False
-        """Whether what it brings is out of date, as the key was deleted or put since."""
+        """Whether the key was deleted or put since, so that what it brings is out of date."""
         self._line = ParkingLot()
         self._answer: list[Outcome[V]] = []
-        """What those who wait look into. It is theirs when it is filled: an error's traceback
-        leads to the flight, and so the flight must not lead to the error."""
+        """What those who wait look into; theirs when it is filled. An error's traceback leads to
+        the flight, so the flight must not lead to the error."""
         self._attempt: Attempt | None = None
 
     def enter(self) -> tuple[Attempt, ...]:
@@ -113,7 +113,7 @@ class Flight(Generic[K, V]):
             outer[-1].needs.remove(self)
 
     def needs_me(self) -> bool:
-        """Return whether it waits, also by way of others, for a load that the caller is part of."""
+        """Return whether it waits, even through others, for a load that the caller is part of."""
         mine = _under_way.get()
         seen: set[Attempt] = set()
         rest: list[AnyFlight] = [self] if mine else []
@@ -128,7 +128,7 @@ class Flight(Generic[K, V]):
         return False
 
     async def wait(self) -> Outcome[V] | None:
-        """Wait for what comes of it; with None, the caller is to load it from now on."""
+        """Wait for its outcome; None says that the caller is to load."""
         answer = self._answer
         outer = _under_way.get()
         if outer:
@@ -146,7 +146,7 @@ class Flight(Generic[K, V]):
         return bool(self._line.unpark())
 
     def end(self, outcome: Outcome[V]) -> None:
-        """Tell all who wait what has come of it."""
+        """Tell all who wait of the outcome."""
         self.is_over = True
         self._answer.append(outcome)
         self._answer = []
@@ -157,7 +157,7 @@ AnyFlight: TypeAlias = Flight[Any, Any]
 
 
 def without_arguments(load: Callable[..., Awaitable[V]], key: object) -> Load[V]:
-    """Return how to load a key: a function that cannot be called without arguments takes it."""
+    """Return how to load a key, which is passed to a function that needs an argument."""
     # Most loads are written on the spot, and for them there is a quick way to find out.
     if isinstance(load, FunctionType):
         code = load.__code__

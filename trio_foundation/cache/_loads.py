@@ -1,4 +1,4 @@
-"""How what is not there gets there, once for all who ask."""
+"""How what is missing is loaded, once for all who ask."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ V = TypeVar("V")
 
 @final
 class Loads(Generic[K, V]):
-    """The loads of one cache that are under way."""
+    """The loads of one cache."""
 
     __slots__ = ("_core", "_flights", "_token", "begun", "failed")
 
@@ -35,7 +35,7 @@ class Loads(Generic[K, V]):
         return len(self._flights)
 
     def detach(self, key: K) -> None:
-        """See that what is being loaded is not kept, and what could not be loaded is forgotten."""
+        """Keep nothing that is being loaded for a key, and forget its error."""
         if self._flights:
             flight = self._flights.pop(key, None)
             if flight is not None:
@@ -44,13 +44,13 @@ class Loads(Generic[K, V]):
             self._core.failures.forget(key)
 
     def detach_all(self) -> None:
-        """See that nothing is kept of what is being loaded."""
+        """Keep nothing that is being loaded."""
         for flight in self._flights.values():
             flight.is_detached = True
         self._flights.clear()
 
     async def load(self, key: K, load: Load[V], ttl: float | None) -> V:
-        """Load a value, or wait for somebody else to do so."""
+        """Load a value, or wait for another's load of it."""
         while True:
             answer = self._look_again(key)
             if answer is not None:
@@ -123,7 +123,7 @@ class Loads(Generic[K, V]):
         return value
 
     def _note_failure(self, flight: Flight[K, V], error: Exception) -> Entry[K, V] | None:
-        """Remember an error, if that is wanted; return what may be served in its stead."""
+        """Remember an error, if wanted; return what may be served in its stead."""
         core = self._core
         if flight.is_detached:
             return None

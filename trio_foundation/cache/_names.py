@@ -11,7 +11,7 @@ LONGEST: Final = 100
 
 
 def written(value: object) -> str:
-    """Return a key or an argument as Python writes it, if it is short; it need not be writable.
+    """Return a key or an argument as Python writes it, cut short, even if its ``repr`` fails.
 
     Example:
         >>> written("alice"), len(written("a" * 1000))
@@ -25,7 +25,7 @@ def written(value: object) -> str:
 
 
 def told(error: BaseException) -> str:
-    """Return what is told of an error: its type and text.
+    """Return an error's type and text.
 
     Example:
         >>> told(OSError("no route"))

@@ -23,7 +23,7 @@ TellsTime: TypeAlias = Callable[[], float] | Clock
 
 
 class CacheOptions(TypedDict, total=False):
-    """The keyword arguments of `Cache`, as `cached` takes them too.
+    """The keyword arguments of `Cache`, which `cached` takes too; described there.
 
     Example:
         >>> options: CacheOptions = {"max_size": 1_000, "ttl": 60.0}
@@ -42,16 +42,16 @@ class CacheOptions(TypedDict, total=False):
     """What tells the time; by default the clock of the Trio run."""
 
     jitter: float
-    """The share by which the time of a value may be shorter, from 0 to 1."""
+    """The share by which a value's time may be shorter, from 0 to 1."""
 
     stale_for: float
-    """How long an expired value may be given out while a better one is loaded, in seconds."""
+    """How long an expired value may be given out, in seconds."""
 
     negative_ttl: float | None
-    """How long the error of a load is remembered, in seconds."""
+    """How long a load's error is remembered, in seconds."""
 
     on_removal: Callable[[Any, Any, RemovalCause], object] | None
-    """A function that is told the key and value of what is removed, and why."""
+    """A function that is told key, value and cause of what is removed."""
 
     rng: random.Random | None
     """Where the jitter comes from."""
@@ -83,7 +83,7 @@ class Options(Generic[K, V]):
         self._check_things()
 
     def deadline(self, now: float, ttl: float) -> float:
-        """Return from when on a value is expired that is put in now."""
+        """Return when a value put in now expires."""
         if ttl == math.inf:
             return math.inf  # at whatever time: before the first run it is minus infinity
         if self.jitter:

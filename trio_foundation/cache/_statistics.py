@@ -1,4 +1,4 @@
-"""What can be counted about a cache."""
+"""What is counted about a cache."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["CacheStatistics"]
 @final
 @attrs.frozen(kw_only=True)
 class CacheStatistics:
-    """The figures of a cache, at one moment, since it was made.
+    """The figures of a cache since it was made, at one moment.
 
-    At every moment ``hits + misses + expired == gets``, and
-    ``puts == held + replaced + deletes + evictions + expirations``.
+    Always ``hits + misses + expired == gets``, and ``puts == held + replaced + deletes + evictions
+    + expirations``.
 
     Example:
         >>> from trio_foundation.cache import Cache
@@ -34,34 +34,34 @@ class CacheStatistics:
     """How often there was none."""
 
     expired: int
-    """How often there was one that had expired."""
+    """How often it had expired."""
 
     stale: int
-    """How often one that had expired was given out all the same."""
+    """How often an expired one was given out all the same."""
 
     puts: int
-    """How often a value was put in, by a load or by hand."""
+    """How many values were put in, by a load or by hand."""
 
     replaced: int
-    """How many of those went because another was put in their place."""
+    """How many of those another took the place of."""
 
     deletes: int
-    """How many went because they were deleted, one by one or all at once."""
+    """How many were deleted."""
 
     evictions: int
-    """How many went because there was no more room, before their time was up."""
+    """How many made room before they expired."""
 
     expirations: int
-    """How many went because their time was up."""
+    """How many went because they had expired."""
 
     held: int
-    """How many are there, with those that have expired and that nobody has seen since."""
+    """How many are there, with expired ones that nobody has seen since."""
 
     loads: int
     """How many loads were begun."""
 
     load_failures: int
-    """How many of them failed; one that is cancelled has not."""
+    """How many of them failed; a cancelled one has not."""
 
     loading: int
     """How many keys are being loaded."""

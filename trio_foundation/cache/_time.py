@@ -1,10 +1,9 @@
 """What time it is, in one Trio run after the other.
 
-A cache is often made when a module is imported, and used in one run after the other. Each run has a
-clock of its own that begins anywhere. So a cache keeps the clock of the run that it was last used
-in. Trio's clocks go on when their run is over, so the old clock tells how much time has passed, and
-what was left to an entry then is left to it by the new clock. (A `MockClock` stands still between its
-runs, so what passes on the next one counts from when the cache is used there for the first time.)
+A cache made at import may be used in several runs, each with a clock that begins anywhere. So it
+keeps the clock of its last run. Trio's clocks go on after their run, so the old clock tells how
+much time has passed, and what was left to an entry is left to it by the new clock. (A `MockClock`
+stands still between runs, so time passes again when the cache is used in the next.)
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["TimeSource", "Timekeeper"]
 
 
 class TimeSource(Protocol):
-    """As much of a clock as is needed here."""
+    """The part of a clock that is needed here."""
 
     def current_time(self) -> float: ...
 
@@ -48,11 +47,7 @@ class Timekeeper:
             self.clock = Steady(clock.current_time if isinstance(clock, Clock) else clock)
 
     def enter_run(self) -> tuple[float, float] | None:
-        """Go by the clock of this Trio run from now on, if none was given.
-
-        Returns:
-            What time it is by the old clock and by the new one, if it changes.
-        """
+        """Go by this run's clock, if none was given; return old and new time if it changes."""
         if self._is_given:
             return None
         old, new = self.clock, current_clock()

@@ -1,9 +1,9 @@
 """The whole system at work: its agents crash, a store fails, and its result is right.
 
-It counts the identifiers and the words in the files of Python's own standard library, or
-wherever it is told to. Files are messages to agents, which crash at random, and one of them has
-no store for a while. Then it counts once more with a plain loop, and compares. ``_system.py`` is
-the system, ``_agents.py`` what its agents do, and ``_run.py`` what is done with it.
+It counts the identifiers and the words in the files of Python's standard library, or wherever it
+is told to. Files are messages to agents, which crash at random, and one of them has no store for
+a while. Then it counts once more with a plain loop, and compares. ``_system.py`` is the system,
+``_agents.py`` what its agents do, and ``_run.py`` what is done with it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the demo: ``python -m trio_foundation demo``.
 
     Args:
-        argv: What stands behind the word ``demo``; ``--help`` tells what may stand there.
+        argv: What stands behind the word ``demo``; ``--help`` tells what may.
 
     Returns:
-        The exit code: 0 if both counts are equal, 1 if they are not, 2 if the arguments make
-        no sense, 130 after Ctrl-C.
+        The exit code: 0 if both counts are equal, 1 if not, 2 if the arguments make no sense, 130
+        after Ctrl-C.
 
     Example:
         >>> main(["/no/such/directory"])
@@ -63,7 +63,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _introduce(demo: Demo) -> None:
-    """Say what is going to be done."""
     say(f"Counting identifiers and words in the files under {demo.root}")
     say(f"(files: {len(demo.files):,}; workers: {demo.workers}; crash rate: {demo.crash_rate:g})")
     if demo.batch_size is None:
@@ -71,7 +70,7 @@ def _introduce(demo: Demo) -> None:
 
 
 def _compare(demo: Demo) -> tuple[int, str]:
-    """Count with a plain loop, and return the exit code and what to say of it."""
+    """Count with a plain loop; return the exit code and what to say of it."""
     assert demo.system is not None
     totals = demo.system.totals()
     plainly = count_serially(follow([demo.root / path for path in demo.files]))
@@ -83,13 +82,12 @@ def _compare(demo: Demo) -> tuple[int, str]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Keep out of the log what is no news: the crashes of the demo's own making."""
+    """Keep the crashes of the demo's own making out of the log."""
     exit = getattr(record, "exit", None)
     return not (isinstance(exit, Exit) and isinstance(exit.error, Crash))
 
 
 def _parse(argv: Sequence[str]) -> Demo:
-    """Return the demo that the arguments ask for."""
     about = "Count files by agents that crash, and compare with a plain loop."
     parser = argparse.ArgumentParser("python -m trio_foundation demo", description=about)
     library, add = sysconfig.get_path("stdlib"), parser.add_argument
@@ -109,7 +107,8 @@ def _parse(argv: Sequence[str]) -> Demo:
     found = (path.relative_to(root) for path in found if path.is_file() or path.is_symlink())
     files = sorted(path for path in found if "site-packages" not in path.parts)[: options.limit]
     if not files:
-        parser.error(f"there are no files to count under {root}")
+        ends = ", ".join(CAPABILITIES)
+        parser.error(f"there are no files to count under {root}: their names end in {ends}")
     return Demo(
         root,
         files,
@@ -122,10 +121,10 @@ def _parse(argv: Sequence[str]) -> Demo:
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Refuse options that make no sense."""
-    least = min(options.workers, options.limit, options.batch_size or 1)
-    if least < 1 or options.batch_size == 0:
-        parser.error("--workers, --limit and --batch-size must be 1 or more")
+    for option in ("workers", "limit", "batch_size"):
+        number = getattr(options, option)
+        if number is not None and number < 1:
+            parser.error(f"--{option.replace('_', '-')} must be 1 or more, not {number}")
     if not 0 <= options.crash_rate < 1:
         parser.error(f"--crash-rate must be at least 0 and less than 1, not {options.crash_rate}")
     if not 0 <= options.outage < math.inf:

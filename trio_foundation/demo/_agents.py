@@ -22,10 +22,10 @@ class Batch:
     """A message to an agent: some files to count."""
 
     key: str
-    """What it is known by when it is sent again."""
+    """What it is known by, also when it is sent again."""
 
     capability: str
-    """What an agent has to be capable of to count these files."""
+    """What an agent needs to count these files."""
 
     files: tuple[Path, ...]
 
@@ -33,8 +33,7 @@ class Batch:
 class FileCounter(Agent):
     """Counts the files of one batch after the other.
 
-    A crash leaves nothing behind in it, so what has to last is handed to it: its store, and the
-    cache of all agents.
+    A crash leaves nothing behind in it, so its store and the cache of all agents are handed to it.
     """
 
     def __init__(self, root: Path, store: Store, cache: Cache[Path, Found], dice: Dice) -> None:
@@ -44,7 +43,7 @@ class FileCounter(Agent):
         self._dice = dice
 
     async def receive(self, message: object, *, sender: str | None = None) -> int:
-        """Count a batch, and return how many files it has; that acknowledges it."""
+        """Count a batch; return how many files it has, which acknowledges it."""
         assert isinstance(message, Batch)
         found: list[Found] = []
         for path in message.files:

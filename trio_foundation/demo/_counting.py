@@ -1,7 +1,7 @@
 """What there is to count in a file, and what it comes to.
 
-Counting is done in the agents' own tasks, some milliseconds a file, with a checkpoint between
-any two files: it keeps the processor busy, and threads could only take turns at it.
+It is done in the agents' own tasks, some milliseconds a file, with a checkpoint between files:
+threads could only take turns at it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["CAPABILITIES", "Found", "Totals", "count_file"]
 
 TEXT = (".cfg", ".decTest", ".md", ".rst", ".toml", ".txt", ".xml")
 CAPABILITIES = {".py": "python"} | dict.fromkeys(TEXT, "text")
-"""What an agent has to be capable of to count a file, by the end of its name."""
+"""What an agent needs to count a file, by the end of its name."""
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ class Found:
 
 @attrs.define
 class Totals:
-    """What is in many files. It adds whatever it is given, also what it was given before."""
+    """What is in many files; a file that is added again counts again."""
 
     files: int = 0
     identifiers: Counter[str] = attrs.field(factory=Counter[str])
@@ -45,7 +45,6 @@ class Totals:
     skipped: dict[Path, str] = attrs.field(factory=dict[Path, str])
 
     def add(self, batch: Iterable[Found]) -> None:
-        """Add what is in the files of a batch."""
         for found in batch:
             self.files += 1
             self.identifiers.update(found.identifiers)
@@ -55,7 +54,7 @@ class Totals:
 
 
 def count_file(root: Path, path: Path) -> Found:
-    """Return what is in a file; nothing, and why, if it cannot be read."""
+    """Return what is in a file; if it cannot be read, nothing, and why."""
     identifiers, words = Counter[str](), Counter[str]()
     try:
         if CAPABILITIES[path.suffix] == "python":

@@ -20,7 +20,7 @@ class StoreDown(Crash):
 
 @attrs.define(eq=False)
 class Dice:
-    """Says who crashes: by chance, but the same with the same seed, in whatever order it goes."""
+    """Says who crashes: by chance, but with the same seed the same, in whatever order it goes."""
 
     seed: int
     crash_rate: float
@@ -30,7 +30,7 @@ class Dice:
         """Crash, if that is how the dice fall this time.
 
         Raises:
-            Crash: In so many of all cases as *crash_rate* says.
+            Crash: As often as *crash_rate* says.
         """
         self.rolls[what] += 1
         dice = random.Random(f"{self.seed} {what!a} {self.rolls[what]}")  # noqa: S311

@@ -1,4 +1,4 @@
-"""What the demo does: it finds a batch size, sends all files, and takes a store away meanwhile."""
+"""What the demo does: it finds a batch size, sends all files, and takes a store away."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Demo"]
 
 @attrs.define(eq=False)
 class Demo:
-    """What is to be done, and with what it is done."""
+    """What is to be done, and with what."""
 
     root: Path
     files: Sequence[Path]
@@ -52,7 +52,7 @@ class Demo:
         return attrs.evolve(settings, max_restarts=settings.max_restarts + by_outage)
 
     async def run(self, report: Callable[[Demo], Awaitable[None]]) -> None:
-        """Have every file counted, and return when all are stored."""
+        """Have every file counted; return when all are stored."""
         if self.batch_size is None:
             self.batch_size = await find_batch_size(self.settings, self.files)
         batches = make_batches(self.files, self.batch_size)
@@ -72,7 +72,6 @@ class Demo:
 
 
 async def take_away(store: Store, seconds: float, begin: trio.Event) -> None:
-    """Let a store be down for a while."""
     await begin.wait()
     current_child().status = f"takes the store of {store.name} away"
     with store.outage():
@@ -82,9 +81,8 @@ async def take_away(store: Store, seconds: float, begin: trio.Event) -> None:
 def too_many(attempts: float, crash_rate: float) -> int:
     """Return how many crashes to bear in a whole run.
 
-    How many come in five seconds is up to the machine; how many come in all is not. What is
-    attempted is attempted until nobody crashes, which takes p / (1 - p) crashes on average. More
-    than six standard deviations above that, and the usual three, are no chance any more.
+    What is attempted is attempted until nobody crashes, which takes p / (1 - p) crashes on average.
+    Six standard deviations above that, and the usual three, are no chance any more.
     """
     mean = attempts * crash_rate / (1 - crash_rate)
     return math.ceil(mean + 6 * math.sqrt(mean / (1 - crash_rate))) + 3

@@ -30,10 +30,10 @@ class Store:
     is_down: bool = False
 
     async def save(self, key: str, found: Sequence[Found]) -> None:
-        """Write down what is in a batch of files, unless that is written down already.
+        """Write down what is in a batch of files, unless it is there already.
 
-        The key is written together with what was found, so that no crash can come between them:
-        a batch that is sent again counts once.
+        The key is written with it, so that no crash comes between, and a batch sent again counts
+        once.
 
         Raises:
             StoreDown: If it is out of order.
@@ -46,7 +46,6 @@ class Store:
 
     @contextmanager
     def outage(self) -> Generator[None]:
-        """Be out of order for as long as the block lasts."""
         self.is_down = True
         try:
             yield

@@ -25,7 +25,6 @@ def summary(demo: Demo, verdict: str) -> Lines:
 
 
 def files(totals: Totals) -> Lines:
-    """Return what was found."""
     names, words, skipped = totals.identifiers, totals.words, totals.skipped
     top = sorted(names, key=lambda name: (-names[name], name))[:10]
     return {
@@ -38,7 +37,6 @@ def files(totals: Totals) -> Lines:
 
 
 def work(system: System) -> Lines:
-    """Return how it was found."""
     figures, restarts = system.figures, system.restarts
     peaks = {name: one.peak for name, one in sorted(figures.receivers.items())}
     again = sum(store.came_again for store in system.stores.values())
@@ -56,7 +54,7 @@ def work(system: System) -> Lines:
 
 
 def messages(figures: CoordinatorStatistics) -> list[str]:
-    """Return what became of all messages: each is in one line, so the lines add up."""
+    """Return what became of all messages, each in one line: the lines add up."""
     became = {
         "handled": figures.delivered,
         "failed, as the sender was told": figures.failed,

@@ -1,7 +1,6 @@
 """The system: agents that are kept running, a coordinator to reach them, a cache for them all.
 
-It knows nothing of a command line or a display, nor who sends it what: a program opens it,
-sends batches, does to the stores what it likes, and reads the figures.
+It knows no command line and no display: a program opens it, sends batches, and reads the figures.
 """
 
 from __future__ import annotations
@@ -89,7 +88,6 @@ class System:
     """What `open_system` gives."""
 
     tree: Supervisor
-    """Who is kept running."""
 
     coordinator: Coordinator
     """The way to the agents."""
@@ -143,7 +141,7 @@ class System:
         return totals
 
     def files_stored(self) -> int:
-        """Return of how many files it is known what is in them."""
+        """Return how many files are counted."""
         batches = [batch for store in self.stores.values() for batch in store.batches.values()]
         return sum(map(len, batches))
 
@@ -157,7 +155,7 @@ class System:
 
 @asynccontextmanager
 async def open_system(settings: Settings) -> AsyncGenerator[System]:
-    """Keep a system running for as long as the block lasts; its figures can be read after it."""
+    """Keep a system running until the block ends; its figures can be read after it."""
     system = System(settings)
     # Agents of one capability that use up their restarts are the end of it all.
     keep_running = open_supervisor(system.children(), name="demo", max_restarts=0)

@@ -1,8 +1,7 @@
 """How many files should be in a batch?
 
-A small batch wastes time, since each is stored on its own, and storing takes a while however
-little it is. A large one wastes time, since at the end the last agent keeps all others waiting.
-What is best depends on the files and on the machine, so it is tried out.
+Of small ones many have to be stored, which takes a while each; a large one keeps all others
+waiting at the end. What is best depends on the files and the machine, so it is tried out.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PATIENCE = 2.0  # seconds
 
 
 async def find_batch_size(settings: Settings, files: Sequence[Path]) -> int:
-    """Return how many files a batch should have, from trials with a sample of the files."""
+    """Return how many files a batch should have, from trials with a sample of them."""
     sample = files[:: 1 + len(files) // SAMPLE]
     undisturbed = attrs.evolve(settings, crash_rate=0.0)
 

@@ -104,7 +104,7 @@ def rows(
 
 
 def follow(files: Sequence[Path]) -> Iterable[Path]:
-    """Return the files, and show how far the plain loop over them is."""
+    """Return the files; show how far the plain loop over them is."""
     if can_draw():
         from rich.progress import track
 
@@ -114,7 +114,6 @@ def follow(files: Sequence[Path]) -> Iterable[Path]:
 
 
 def summarize(demo: Demo, verdict: str) -> None:
-    """Show the table at the end."""
     table = summary(demo, verdict)
     if can_draw():
         from rich.console import Console
@@ -140,7 +139,7 @@ def can_draw() -> bool:
 
 
 def say(text: str) -> None:
-    """Write a line at once; and if nobody reads any more, go on without a word."""
+    """Write a line at once; if nobody reads any more, go on without a word."""
     try:
         print(text.encode(errors="replace").decode(), flush=True)  # noqa: T201
     except BrokenPipeError:

@@ -1,8 +1,7 @@
-"""What there is of a server in one Trio run: its mailbox, and where its child stands.
+"""The mailbox of a server in one Trio run, and where its child stands.
 
-It outlives the incarnations. The child's states say what becomes of messages: they wait while
-the server is to be started, starts, runs or backs off, and are refused when nothing runs and
-nothing is scheduled. While the server is being stopped for good it takes no new ones.
+Messages wait while the server is to be started, starts, runs or backs off; they are refused when
+nothing runs and nothing is scheduled, and while it is being stopped for good.
 """
 
 from __future__ import annotations
@@ -30,8 +29,6 @@ __all__ = ["Box"]
 
 @final
 class Box:
-    """The mailbox of a server, and what its `Ref` has to know."""
-
     __slots__ = (
         "__weakref__",
         "_child",
@@ -63,29 +60,28 @@ class Box:
     ) -> None:
         self.name: str = name
         self.root: Task | None = trio.lowlevel.current_root_task()
-        """Stands for the Trio run that it belongs to."""
+        """Stands for the Trio run."""
         self.now: Callable[[], float] = now
         """The clock of the run, in seconds."""
         self.audience: Audience = audience
-        """Whether somebody listens to what is handled, and wants to know the times."""
+        """Whether somebody listens to what is handled, so that times are needed."""
         self.has_timers: bool = False
-        """Whether it has to be told which of a message and a timer came first."""
+        """Whether messages are dated, to be told from timers that came due."""
         self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
         # A weak reference, since the child has the spec, that the post, and the run keeps this
         # box for as long as there is a post.
         self._child: Callable[[], Child[Any] | None] = _nobody
         self.is_shut: bool = False
-        """Whether no new messages are taken: the server is gone, or is leaving..."""
+        """Whether new messages are refused: the server is gone, or is leaving..."""
         self.takes_own: bool = False
-        """... but for those of its own handlers, while it drains."""
+        """... but not those of its own handlers, while it drains."""
         self.task: Task | None = None
-        """The task of the incarnation that runs..."""
+        """The task of the present incarnation..."""
         self.current: Request | None = None
         """... the message that it has in hand..."""
         self.since: float = 0.0
         """... and since when, in seconds."""
         self.state: str | None = None
-        """The state of a `StateServer`."""
         self.on_stopping: Callable[[], None] | None = None
         """Called when the incarnation is to stop."""
         self.postponed: list[Request] | None = None
@@ -98,15 +94,11 @@ class Box:
 
     @property
     def child(self) -> Child[Any] | None:
-        """The child that it serves, if it has one, and its supervisor has not gone."""
+        """The child that it serves, unless it has none or the supervisor has gone."""
         return self._child()
 
     def move_in(self, child: Child[Any]) -> None:
-        """Serve *child* from now on.
-
-        Raises:
-            ValueError: If another child is served, and is not at rest.
-        """
+        """Serve *child* from now on, if no other is served that is not at rest."""
         other = self.child
         if other is not None and other is not child and not _is_at_rest(other.state):
             raise ValueError(
@@ -152,25 +144,24 @@ class Box:
         return ServerGone(self.name)
 
     def end_incarnation(self) -> None:
-        """Forget what belongs to the incarnation that has ended."""
         self.task = self.current = self.on_stopping = self.state = None
         self.takes_own = self.has_timers = False
         self.forget_ticks()
 
     def forget_ticks(self, job: object = None) -> None:
-        """Forget the timers that were set aside; with *job*, those that do just that."""
+        """Forget the timers that were set aside; with *job*, only that one."""
         if self.postponed is not None:
             self.postponed = [one for one in self.postponed if not _is_tick(one, job)]
         if self.retry is not None:
             self.retry = deque(one for one in self.retry if not _is_tick(one, job))
 
     def give_up(self, request: Request) -> None:
-        """Drop a message that was taken, because there is no room to keep it."""
+        """Drop a message that there is no room to keep."""
         self.store.count_as_dropped()
         self._dropped(request, "overflow")
 
     def pass_over(self, request: Request) -> None:
-        """Drop a message that was taken, because its caller has left."""
+        """Drop a message whose caller has left."""
         self.store.count_as_dropped()
         if wanted(MessageDropped):
             emit(MessageDropped(mailbox=self.name, message=request.method, why="abandoned"))
@@ -178,7 +169,6 @@ class Box:
     # What is shown
 
     def status(self, child: Child[Any], shown: object) -> object:
-        """Return what a snapshot tells of a child."""
         if child is not self.child:
             return shown
         current = self.current

@@ -1,4 +1,4 @@
-"""What a server is at, for whoever looks at the tree."""
+"""What a server is at."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ __all__ = ["CurrentMessage"]
 @final
 @attrs.frozen(kw_only=True)
 class CurrentMessage:
-    """The message that a server has in hand, as its supervisor's snapshot shows it.
+    """The message that a server has in hand: what a snapshot shows as its child's ``status``.
 
-    It is the ``status`` of the server's child there, while a handler runs. So a handler that
-    is stuck can be named.
+    So a handler that is stuck has a name.
 
     Example:
         >>> print(CurrentMessage(method="charge", since=100.0, running_for=2.5, queued=3))
@@ -23,19 +22,19 @@ class CurrentMessage:
     """
 
     method: str
-    """The name of the method; ``setup`` and ``teardown`` too."""
+    """The name of the method, ``setup`` and ``teardown`` included."""
 
     since: float
     """When its handler began, in seconds by `trio.current_time`."""
 
     running_for: float
-    """How long that is ago, in seconds."""
+    """How long ago that is, in seconds."""
 
     queued: int
     """How many messages wait."""
 
     shown: object = None
-    """What the server shows of itself, in ``current_child().status``."""
+    """What the server has put into ``current_child().status``."""
 
     def __str__(self) -> str:
         shown = "" if self.shown is None else f"{self.shown}; "

@@ -22,7 +22,7 @@ __all__ = [
 class MailboxFull(FoundationError, trio.WouldBlock):
     """There is no room in the mailbox, and its overflow policy lets nobody wait.
 
-    A call raises it too when it waited in a queue and a drop policy took its place away.
+    A call raises it too when a drop policy took its place in the queue.
 
     Example:
         >>> print(MailboxFull("orders", 100))
@@ -30,7 +30,7 @@ class MailboxFull(FoundationError, trio.WouldBlock):
     """
 
     mailbox: str
-    """The name of the mailbox, or of the server that it belongs to."""
+    """The name of the mailbox, or of its server."""
 
     capacity: int
     """How many messages may wait in it."""
@@ -47,10 +47,9 @@ class MailboxFull(FoundationError, trio.WouldBlock):
 
 @final
 class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResourceError):
-    """The mailbox was closed: nothing can be sent to it, nothing received from it.
+    """The mailbox was closed: nothing can be sent to it or received from it.
 
-    For a sender the other end is broken, for the receiver its own end is closed; so it is
-    both of Trio's errors.
+    It is both of Trio's errors, that of a broken other end and that of a closed own end.
 
     Example:
         >>> print(MailboxClosed("orders"))
@@ -58,7 +57,7 @@ class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResour
     """
 
     mailbox: str
-    """The name of the mailbox."""
+    """The mailbox's name."""
 
     def __init__(self, mailbox: str) -> None:
         super().__init__(mailbox)
@@ -71,11 +70,11 @@ class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResour
 class CallError(FoundationError):
     """The base class for what a server answers to refuse one call.
 
-    Raised in a handler, alone or as the only error of a nursery there, an error of a subclass
-    arrives at the caller as itself, and the server lives on. Any other error crashes the server.
+    Raised in a handler, alone or as the only error of a nursery there, it arrives at the caller as
+    itself, and the server lives on. Any other error crashes the server.
 
-    A refusal that a handler gets from *another* server, and lets pass, refuses its own call too.
-    Raise it before the handler has changed anything, or catch it.
+    Raise it before the handler has changed anything. That of *another* server, if a handler lets it
+    pass, refuses the handler's own call too.
 
     Example:
         >>> class OutOfStock(CallError):
@@ -92,8 +91,8 @@ class CallError(FoundationError):
 class CallFailed(FoundationError):
     """The server ended while it held the call, so nobody knows how far it came.
 
-    Its ``__cause__`` is what the handler raised, if it raised. What can be done safely
-    more than once may be called again; if the server comes back, it answers.
+    Its ``__cause__`` is what the handler raised, if it raised. Call again only what may safely be
+    done twice; a server that comes back answers.
 
     Example:
         >>> print(CallFailed("counter", "increment", "crashed"))
@@ -101,17 +100,17 @@ class CallFailed(FoundationError):
     """
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     method: str
-    """The name of the method that was called."""
+    """The method's name."""
 
     how: str
     """How the server ended: ``"crashed"``, or ``"was stopped"``."""
 
     traceback: str
-    """Where the handler raised, as text; empty if it did not. The cause itself loses its
-    traceback when the server is started again."""
+    """Where the handler raised, as text; empty if it did not. (The cause loses its own traceback
+    when the server is started again.)"""
 
     def __init__(self, server: str, method: str, how: str, traceback: str = "") -> None:
         super().__init__(server, method, how)
@@ -128,8 +127,8 @@ class CallFailed(FoundationError):
 class ServerGone(FoundationError):
     """No incarnation of the server runs, and none is scheduled.
 
-    It was stopped, has finished, is ignored, or its supervisor has closed. The call was not
-    handled, not even in part. After ``restart_child`` the server answers again.
+    It was stopped, has finished, is ignored, or its supervisor has closed. The call was not handled
+    at all. After ``restart_child`` the server answers again.
 
     Example:
         >>> print(ServerGone("counter"))
@@ -137,7 +136,7 @@ class ServerGone(FoundationError):
     """
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     def __init__(self, server: str) -> None:
         super().__init__(server)
@@ -158,10 +157,10 @@ class SelfCall(FoundationError, RuntimeError):
     """
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     method: str
-    """The name of the method that was called."""
+    """The method's name."""
 
     def __init__(self, server: str, method: str) -> None:
         super().__init__(server, method)

@@ -26,20 +26,20 @@ class MessagingEvent(Event):
 @final
 @attrs.frozen(kw_only=True)
 class MessageDropped(MessagingEvent):
-    """A message was dropped, and nobody will receive it."""
+    """A message was dropped, unreceived."""
 
     name: ClassVar[str] = "foundation.messaging.message_dropped"
     level: ClassVar[int] = logging.WARNING
 
     mailbox: str
-    """The name of the mailbox, or of the server that it belongs to."""
+    """The name of the mailbox, or of its server."""
 
     message: object = attrs.field(eq=False)
-    """The message; of a server, the name of the method."""
+    """The message; of a server, the method's name."""
 
     why: UndeliveredReason | Literal["abandoned"]
-    """``overflow``: there was no room. ``closed``: nobody is left to receive it.
-    ``abandoned``: its caller had left when its turn came."""
+    """``overflow``: there was no room. ``closed``: nobody is left to receive it. ``abandoned``: its
+    caller had left when its turn came."""
 
 
 @final
@@ -51,13 +51,13 @@ class CallStarted(MessagingEvent):
     level: ClassVar[int] = logging.DEBUG
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     method: str
-    """The name of the method."""
+    """The method's name."""
 
     kind: Literal["call", "cast", "timer"]
-    """Whether somebody waits for the answer; ``timer`` if the server told itself to."""
+    """Whether somebody waits for the answer; ``timer`` if a timer of the server came due."""
 
     queued_for: float
     """How long the message has waited, in seconds."""
@@ -72,13 +72,13 @@ class CallFinished(MessagingEvent):
     level: ClassVar[int] = logging.DEBUG
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     method: str
-    """The name of the method."""
+    """The method's name."""
 
     kind: Literal["call", "cast", "timer"]
-    """Whether somebody waited for the answer; ``timer`` if the server told itself to."""
+    """Whether somebody waited for the answer; ``timer`` if a timer of the server came due."""
 
     queued_for: float
     """How long the message had waited, in seconds."""
@@ -87,5 +87,4 @@ class CallFinished(MessagingEvent):
     """How long its handler ran, in seconds."""
 
     outcome: Literal["returned", "refused", "crashed", "stopped"]
-    """How the handler ended. ``refused``: it raised a `CallError`, or the message made no
-    sense."""
+    """How the handler ended; ``refused``: by a `CallError`, or the message made no sense."""

@@ -1,4 +1,4 @@
-"""What is written to the log, which may be broken, and must not break what it tells of."""
+"""The log, which may be broken, and must not break what it tells of."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """One incarnation of a server: the loop that takes messages and runs their methods.
 
-There is one task, so there is one message at a time. Users' code runs where a
-KeyboardInterrupt may reach it; the bookkeeping around it does not. Whatever ends the loop, the
-message in hand is answered first, and `Server.teardown` is run last.
+A KeyboardInterrupt may reach users' code, and not the bookkeeping around it. Whatever ends the
+loop, the message in hand is answered first, and `Server.teardown` is run last.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ S = TypeVar("S", bound=Server)
 
 
 class Later(Enum):
-    """Stands for no message either, where it is time to let others run and look again."""
+    """No message now: let others run, and look again."""
 
     LATER = "later"
 
@@ -50,7 +49,7 @@ _TURN: Final = 32
 
 @final
 class Loop(Generic[S]):
-    """What runs one instance of a server's class, from its making to its teardown."""
+    """One instance of a server's class, from its making to its teardown."""
 
     __slots__ = (
         "_allowed",
@@ -79,7 +78,7 @@ class Loop(Generic[S]):
         self.machine: Machine | None = None
         self.is_over = False
         self._is_plain = True
-        """Whether there is nothing to look after but the queue."""
+        """Whether there is only the queue to look after."""
         self._timetable: Timetable[Job] | None = None
         self._beat_every: float | None = None
         self._beat_due = math.inf
@@ -94,11 +93,6 @@ class Loop(Generic[S]):
 
     @enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[Ref[S]]) -> None:
-        """Be the incarnation.
-
-        Raises:
-            ShutdownChild: If the server shut itself down.
-        """
         box = self.box
         box.task = trio.lowlevel.current_task()
         box.on_stopping = self._on_stopping
@@ -177,11 +171,7 @@ class Loop(Generic[S]):
                 await self._park()
 
     async def _take_turn(self) -> bool:  # noqa: C901, PLR0915  each message pays for each call
-        """Handle messages until there are none.
-
-        Returns:
-            Whether there may be more, and it is time to let other tasks run.
-        """
+        """Handle messages until there are none; return whether to let others run and come again."""
         box, server, machine = self.box, self.server, self.machine
         take, now, audience = box.store.take, box.now, box.audience
         assert server is not None
@@ -221,7 +211,7 @@ class Loop(Generic[S]):
         return True
 
     def _refusal(self, request: Request, error: Exception) -> Exception | None:
-        """Return what an error refuses this one call with, or None if it crashes the server."""
+        """Return what refuses this one call, or None if the error crashes the server."""
         if self.machine is not None and self.machine.is_broken:
             return None
         leaf = sole_leaf(error)
@@ -262,7 +252,7 @@ class Loop(Generic[S]):
     # What there is to do besides the queue
 
     def _choose(self) -> Request | Nothing | Later:
-        """Return what is to be handled next: a message, or what came due before it."""
+        """Return what to handle next: a message, or what came due before it."""
         now = self.box.now()
         if self._beat_every is not None:
             self.child.beat()
@@ -297,13 +287,12 @@ class Loop(Generic[S]):
 
     @property
     def _has_to_wait(self) -> bool:
-        """Whether what it drains waits for another state, and time may bring that about."""
+        """Whether, while it drains, time may yet bring about what its messages wait for."""
         if not self._is_draining or self.machine is None or not self.machine.is_waited_for():
             return False
         return self._timetable is not None and self._timetable.next_due < math.inf
 
     async def _park(self) -> None:
-        """Wait until there is a message, or something comes due."""
         due = self._beat_due
         if self._timetable is not None:
             due = min(due, self._timetable.next_due)
@@ -339,7 +328,6 @@ class Loop(Generic[S]):
     def set_timer(
         self, method: str, args: tuple[object, ...], *, after: float, every: float | None
     ) -> Appointment[Job]:
-        """Have a method run after so many seconds, and again every so many."""
         if self._timetable is None:
             self._timetable = Timetable()
             self._is_plain = False
@@ -350,7 +338,6 @@ class Loop(Generic[S]):
         return appointment
 
     def call_off(self, appointment: Appointment[Job]) -> None:
-        """Have it not run any more."""
         if self._timetable is not None:
             self._timetable.call_off(appointment)
             self.box.forget_ticks(appointment.subject)

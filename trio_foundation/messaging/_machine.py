@@ -17,7 +17,7 @@ __all__ = ["Machine"]
 
 @final
 class Machine:
-    """The state of one incarnation of a `StateServer`, and what changes it."""
+    """The state of one incarnation of a `StateServer`."""
 
     __slots__ = (
         "_box",
@@ -50,12 +50,12 @@ class Machine:
         self.state = self._table.initial
 
     async def begin(self) -> None:
-        """Come into the first state; what another incarnation had set aside is tried in it."""
+        """Come into the first state, and try there what an earlier incarnation had set aside."""
         await self._enter(self.state)
         self._try_again()
 
     def is_postponed(self, request: Request) -> bool:
-        """Return whether a message has to wait for another state; then it is set aside."""
+        """Return whether a message waits for another state; then it is set aside."""
         if self._table.reaction(self.state, request.method) != "postpone":
             return False
         box = self._box
@@ -78,13 +78,12 @@ class Machine:
         return True
 
     def is_waited_for(self) -> bool:
-        """Return whether messages are set aside that somebody still wants to be handled."""
+        """Return whether messages are set aside that somebody still wants handled."""
         if self._left and self._box.postponed is not None:
             self._pass_over_abandoned(self._box.postponed)
         return self._box.store.aside > 0
 
     def forget_timer(self, job: Job) -> None:
-        """Forget that a timer is set aside, since it was called off."""
         self._ticks.discard(id(job))
 
     def _is_full(self, postponed: list[Request]) -> bool:
@@ -102,14 +101,7 @@ class Machine:
         postponed[:] = [request for request in postponed if not request.is_abandoned]
 
     async def handle(self, request: Request) -> object:
-        """Run the method of a message, and go to the state that it leads to.
-
-        Returns:
-            What the method returned.
-
-        Raises:
-            WrongState: If it is not handled in this state.
-        """
+        """Run the method of a message, and go where it leads; refuse it with `WrongState`."""
         method = request.method
         if self._table.reaction(self.state, method) == "refuse":
             handled = self._table.handled_in(self.state)
@@ -124,12 +116,6 @@ class Machine:
         return value
 
     def become(self, state: str) -> None:
-        """Choose where the message in hand leads to.
-
-        Raises:
-            ValueError: If it does not lead there.
-            RuntimeError: If there is none.
-        """
         current = self._box.current
         if current is None or current.kind == "own" or self._is_moving:
             raise RuntimeError(
@@ -144,11 +130,6 @@ class Machine:
         self._chosen = state
 
     def _target(self, method: str) -> str:
-        """Return the state that a method has led to.
-
-        Raises:
-            RuntimeError: If it had to choose, and did not.
-        """
         targets = self._table.targets(self.state, method)
         if self._chosen is not None:
             return self._chosen
@@ -198,11 +179,6 @@ class Machine:
 
 
 def _table_of(server: StateServer) -> Table:
-    """Return the table of a server's class.
-
-    Raises:
-        TypeError: If it has none.
-    """
     table: Table | None = getattr(type(server), "_table", None)
     if table is None:
         name = type(server).__name__

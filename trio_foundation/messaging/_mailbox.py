@@ -24,7 +24,7 @@ ReceiveT_co = TypeVar("ReceiveT_co", covariant=True)
 class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
     """Where messages are sent to: the end of a mailbox that any number of tasks may hold.
 
-    It needs no clone and no closing: a mailbox is open for as long as its receiver wants.
+    It needs no clone and no closing: only the receiver closes a mailbox.
 
     Example:
         >>> import trio
@@ -55,15 +55,12 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
 
         Senders that wait are served in order. A drop policy never waits.
 
-        Args:
-            value: The message.
-
         Raises:
             MailboxFull: If there is no room and the policy is ``reject``.
-            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+            MailboxClosed: If the mailbox is closed, now or while it waits.
 
         Cancellation:
-            Leaves nothing behind: the message is not sent.
+            The message is not sent.
 
         Emits:
             MessageDropped: If a drop policy dropped this message or an older one.
@@ -83,10 +80,7 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
 
     @enable_ki_protection
     def send_nowait(self, value: SendT_contra) -> None:
-        """Send a message at once. It is to be called in the Trio thread.
-
-        Args:
-            value: The message.
+        """Send a message at once; call it in the Trio thread.
 
         Raises:
             trio.WouldBlock: If there is no room and the policy is ``block``.
@@ -94,7 +88,7 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
             MailboxClosed: If the mailbox is closed.
 
         Emits:
-            MessageDropped: If a drop policy dropped this message or an older one.
+            As `send`.
 
         Example:
             >>> orders, mailbox = open_mailbox[int](2, overflow="drop_oldest")
@@ -106,9 +100,7 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
         self._store.put(value)
 
     async def aclose(self) -> None:
-        """Do nothing but be a checkpoint: only the receiver closes a mailbox.
-
-        It is there so that an address can stand wherever Trio wants a channel to send to.
+        """Do nothing but be a checkpoint, as a channel of Trio has to have it.
 
         Cancellation:
             Leaves nothing behind.
@@ -124,11 +116,11 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
 class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
     """Where messages are received: the end of a mailbox that one task at a time reads.
 
-    As a block, ``with`` or ``async with``, it is closed at the end. ``async for`` receives
-    until it is closed.
+    A ``with`` or ``async with`` block closes it at the end. ``async for`` receives until it is
+    closed.
 
     Cancellation:
-        A block is closed all the same; of a loop that is cancelled no message is lost.
+        A block is closed all the same; a cancelled loop loses no message.
 
     Example:
         >>> import trio
@@ -161,17 +153,17 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
 
     @enable_ki_protection
     async def receive(self) -> ReceiveT_co:
-        """Receive the message that was sent first, and wait for one if there is none.
+        """Receive the message that was sent first; wait for one if there is none.
 
         Returns:
             The message.
 
         Raises:
-            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+            MailboxClosed: If the mailbox is closed, now or while it waits.
             trio.BusyResourceError: If another task is receiving.
 
         Cancellation:
-            Leaves nothing behind: no message is taken.
+            No message is taken.
 
         Example:
             >>> import trio
@@ -224,25 +216,23 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
 
     @enable_ki_protection
     async def receive_batch(self, max_items: int | None = None) -> list[ReceiveT_co]:
-        """Receive all messages that are there, and wait for one if there is none.
+        """Receive all messages that are there; wait for one if there is none.
 
-        Much work in small messages goes many times faster so, since the receiver is woken
-        once for all of them.
+        Small messages go many times faster so: one wake-up serves them all.
 
         Args:
-            max_items: The most to receive at once, at least 1; None for no limit but the
-                capacity.
+            max_items: The most to receive, at least 1; None for no limit but the capacity.
 
         Returns:
-            The messages, in the order in which they were sent; at least one.
+            The messages, in the order sent; at least one.
 
         Raises:
             ValueError: If *max_items* is below 1.
-            MailboxClosed: If the mailbox is closed, or is closed meanwhile.
+            MailboxClosed: If the mailbox is closed, now or while it waits.
             trio.BusyResourceError: If another task is receiving.
 
         Cancellation:
-            Leaves nothing behind: no message is taken.
+            No message is taken.
 
         Example:
             >>> import trio
@@ -279,10 +269,10 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """Close the mailbox. It is to be called in the Trio thread, and may be called again.
+        """Close the mailbox; call it in the Trio thread, as often as you like.
 
-        Senders that wait, and a receiver that does, get `MailboxClosed`. Each message inside
-        is dropped: handed to *on_undelivered*, counted and told.
+        Whoever waits gets `MailboxClosed`. Each message inside is dropped: handed to
+        *on_undelivered*, counted and told.
 
         Emits:
             MessageDropped: For each message inside.

@@ -1,4 +1,4 @@
-"""Methods are messages: which ones can be, and what is said of those that cannot."""
+"""Methods are messages: which ones can be, and what is said of the others."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ NO_MESSAGES: Final = frozenset({"setup", "teardown", "every", "after", "shutdown
 def name_of_method(
     verb: str, method: object, args: tuple[object, ...], *, before: tuple[object, ...] = ()
 ) -> str:
-    """Return the name of what could be a message.
-
-    Raises:
-        TypeError: If it could be none.
-    """
+    """Return the name of what could be a message, or raise TypeError."""
     if isinstance(method, str):
-        raise TypeError(f"{verb} takes the method itself, not its name {method!r}")
+        raise TypeError(f"{verb} takes the method itself, not its name {method!r}: no quotes")
     check_async_fn(verb, method, args, before=before)
     if inspect.ismethod(method):
         owner: object = method.__self__
         if isinstance(owner, type):
-            raise TypeError(f"{verb} takes a method of an instance, not the class's own {method!r}")
+            raise TypeError(
+                f"{verb} takes a method of an instance, not the classmethod {_told(method)}"
+            )
         raise TypeError(
             f"{verb} takes the method as the class has it: write {verb}({type(owner).__name__}."
             f"{method.__name__}{', ...' if args else ''}), not that of an instance"
@@ -48,11 +46,7 @@ def name_of_method(
 
 
 def check_method(verb: str, method: object, name: str, server_type: type) -> None:
-    """Refuse what is no method of a server's class, nor of one that it inherits from.
-
-    Raises:
-        TypeError: If it is none, or the class has overridden it with something else.
-    """
+    """Refuse what is no method of a server's class, or is overridden with something else."""
     if not any(vars(cls).get(name) is method for cls in server_type.__mro__):
         raise TypeError(
             f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"

@@ -1,8 +1,7 @@
 """How a mailbox is opened: messages from many senders to one receiver, with a cap.
 
-A queue without a cap is a slow crash: memory grows for as long as the receiver is slower
-than the senders. With one, somebody has to lose when the queue is full, and the overflow
-policy says who; nothing is lost without being counted, told and handed over.
+A queue without a cap is a slow crash: memory grows while the receiver is slower than the senders.
+With one, the overflow policy says who loses; every loss is counted, told and handed over.
 """
 
 from __future__ import annotations
@@ -28,21 +27,19 @@ T = TypeVar("T")
 class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as a function
     """Open a mailbox: an address to send to, and the mailbox to receive from.
 
-    It is used like `trio.open_memory_channel`, with the type of its messages if you like:
+    Use it like `trio.open_memory_channel`, with the type of its messages if you like:
     ``orders, mailbox = open_mailbox[Order](100)``.
 
     Args:
-        capacity: How many messages may wait in it, at least 1. There is no default, since
-            only you can say; and no infinity, since a queue without a cap is a slow crash.
-        overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
-            ``drop_newest``; see `Overflow`.
+        capacity: How many messages may wait in it, at least 1 and not infinite.
+        overflow: What happens to one more; see `Overflow`.
         name: What it is called, in errors and events.
-        on_undelivered: A plain function that is called with each message that is dropped,
-            and why: ``"overflow"`` or ``"closed"``. What it raises is logged and ignored.
+        on_undelivered: A plain function, called with each message that is dropped, and why:
+            ``"overflow"`` or ``"closed"``. What it raises is logged and ignored.
 
     Raises:
         TypeError: If *capacity* is no whole number, or *on_undelivered* no plain function.
-        ValueError: If *capacity* is below 1, or *overflow* none of the policies.
+        ValueError: If *capacity* is below 1 or infinite, or *overflow* is no policy.
 
     Emits:
         MessageDropped: For each message that is dropped.
@@ -79,11 +76,7 @@ class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as 
 
 
 def check_capacity(capacity: object, advice: str) -> None:
-    """Refuse what is no cap, and say how one is written.
-
-    Raises:
-        ValueError: If it is infinite.
-    """
+    """Refuse what is no cap, and say how one is written."""
     if capacity == math.inf:
         raise ValueError(
             f"capacity must be a whole number, not {capacity!r}: a queue without a cap is a slow "

@@ -1,8 +1,7 @@
-"""Where a server's messages go, whichever incarnation and whichever Trio run it is.
+"""Where a server's messages go, in whichever incarnation and Trio run.
 
-What `serve` returns may be made once, when a module is imported, and used in run after run,
-or in two at the same time in two threads. So it holds no state of its own but a `Box` for each
-run, which nothing keeps when the run is over.
+What `serve` returns may be used in run after run, or in two at once in two threads. So it holds no
+state but a `Box` for each run, which goes when the run does.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ S = TypeVar("S", bound="Server")
 
 @final
 class _Run:
-    """One Trio run, and the boxes that there are in it."""
+    """One Trio run, and its boxes."""
 
     __slots__ = ("__weakref__", "audience", "boxes", "now")
 
@@ -77,21 +76,15 @@ class Post(Generic[S]):
         self.overflow: Overflow = overflow
         self.drain: bool = drain
         self.server_type: type[S] | None = made_by(factory)
-        """Known at once if the factory is the class, else with the first incarnation."""
+        """Known at once if the factory is the class, else from the first incarnation on."""
         self._last: Callable[[], Box | None] = _no_box
-        """Gives the box that was last asked for, while its run keeps it."""
+        """The box last asked for, while its run keeps it."""
         self._names: dict[object, str] = {}
 
     def find(
         self, verb: str, method: Callable[..., object], args: tuple[object, ...]
     ) -> tuple[str, Box]:
-        """Return the name of a method that is a message, and the box of this run.
-
-        Args:
-            verb: What the user called.
-            method: The method.
-            args: Its arguments, for the error.
-        """
+        """Return the name of a method, for the user's *verb*, and the box of this run."""
         box = self._last()
         try:  # nearly always one has asked for it before, in this very run
             if box is not None and box.root is trio.lowlevel.current_root_task():
@@ -101,11 +94,7 @@ class Post(Generic[S]):
         return self.message(verb, method, args), self.box()
 
     def box(self) -> Box:
-        """Return the box of this run.
-
-        Raises:
-            RuntimeError: If this is no Trio run, or another thread.
-        """
+        """Return the box of this run; raise RuntimeError outside it, or in another thread."""
         try:
             run = _RUN.get()
         except (LookupError, RuntimeError):
@@ -130,11 +119,9 @@ class Post(Generic[S]):
     # A resident of the spec (see `supervision.Resident`)
 
     def move_in(self, child: Child[Any]) -> None:
-        """Take note that a supervisor has taken the spec."""
         self.box().move_in(child)
 
     def status(self, child: Child[Any], shown: object) -> object:
-        """Return what a snapshot tells of a child."""
         if not trio.lowlevel.in_trio_run():  # of a supervisor that has closed, say
             return shown
         return self.box().status(child, shown)
@@ -142,16 +129,7 @@ class Post(Generic[S]):
     # Methods are messages
 
     def message(self, verb: str, method: Callable[..., object], args: tuple[object, ...]) -> str:
-        """Return the name of a method, if it is one that can be a message to the server.
-
-        Args:
-            verb: What the user called.
-            method: The method.
-            args: Its arguments, for the error.
-
-        Raises:
-            TypeError: If it cannot.
-        """
+        """Return the name of a method that can be a message, for the user's *verb*."""
         name = name_of_method(verb, method, args)
         if name.startswith("_"):
             raise TypeError(f"{verb} takes a message, and {name!r} is none: its name begins with _")
@@ -163,7 +141,7 @@ class Post(Generic[S]):
 
 
 def made_by(factory: Callable[[], S]) -> type[S] | None:
-    """Return the class that a factory makes an instance of, if it is one, or a partial of one."""
+    """Return the class that a factory is, or is a partial of; None if it is neither."""
     made: object = factory
     while isinstance(made, partial):
         made = cast("partial[object]", made).func

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, final
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, final
 
 import trio
 from trio.lowlevel import Task, enable_ki_protection
@@ -28,9 +28,9 @@ R = TypeVar("R")
 class Ref(Generic[S_co]):
     """A reference to a server, for whoever sends it messages.
 
-    It is made by `serve`, stays valid over restarts, and may be used before the server is
-    started: the messages wait. A message is a method of the server's class with its arguments,
-    which type checkers check as they check any call.
+    `serve` makes it. It stays valid over restarts, and may be used before the server is started:
+    the messages wait. A message is a method of the server's class with its arguments, checked by
+    type checkers like any call.
 
     Example:
         >>> import trio
@@ -66,6 +66,23 @@ class Ref(Generic[S_co]):
     def __hash__(self) -> int:
         return hash(self._post)
 
+    def __reduce__(self) -> NoReturn:
+        # A copy would be of the mailbox too, which no server ever empties.
+        raise TypeError(
+            f"{self!r} cannot be copied or pickled: a server is reached within its own run; "
+            "hand on the Ref itself, or send to other processes what they need of the server"
+        )
+
+    if not TYPE_CHECKING:  # a type checker finds it by itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            server_type = None if name.startswith("_") else self._post.server_type
+            if not hasattr(server_type, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{self!r} is not the server: write ref.call({server_type.__name__}.{name}, ...)"
+            )
+
     @property
     def name(self) -> str:
         """What the server is called."""
@@ -81,14 +98,14 @@ class Ref(Generic[S_co]):
     ) -> R:
         """Have the server run one of its methods, and wait for what it returns.
 
-        The caller's own cancel scope is the deadline, for the time in the queue as well:
-        ``with trio.fail_after(1): await counter.call(Counter.increment)``. While the server
-        is to be started, starts or backs off, the call waits; and so it does for room in the
-        mailbox, if the policy is ``block``.
+        The caller's own cancel scope is the deadline, time in the queue included:
+        ``with trio.fail_after(1): await counter.call(Counter.increment)``. The call waits while the
+        server is to be started, starts or backs off; and for room in the mailbox, if the policy is
+        ``block``.
 
         Args:
-            method: The method, as the class has it: ``Counter.increment``. If the server's
-                class overrides it, the override runs.
+            method: The method, as the class has it: ``Counter.increment``. An override in the
+                server's class is run instead.
             *args: Its positional arguments.
             **kwargs: Its keyword arguments.
 
@@ -99,17 +116,15 @@ class Ref(Generic[S_co]):
             CallError: What the method raised to refuse this call.
             CallFailed: If the server ended while it held the call; from its error.
             ServerGone: If no incarnation runs and none is scheduled; the call was not handled.
-            MailboxFull: If there was no room, and the policy lets nobody wait; if a drop
-                policy took the call's place away while it waited; or if a `StateServer`
-                would have to put it off, and has put off as many as it may.
-            SelfCall: If the server itself calls, or a task that its present handler has
-                started, and might wait for itself.
-            TypeError: If *method* is no async method of the server's class, or the arguments
-                do not fit it. The server lives on.
+            MailboxFull: If there was no room and the policy lets nobody wait; if a drop policy took
+                the call's place away; or if a `StateServer` has no room to set it aside.
+            SelfCall: If the server itself calls, or a task that its present handler has started.
+            TypeError: If *method* is no async method of the server's class, or the arguments do not
+                fit it. The server lives on.
 
         Cancellation:
-            A call that waits is withdrawn: it is not run. One that is being handled is
-            handled to its end, and its answer dropped.
+            A call that waits is withdrawn, and not run. One in hand is handled to its end, and its
+            answer dropped.
 
         Emits:
             CallStarted, CallFinished.
@@ -169,14 +184,8 @@ class Ref(Generic[S_co]):
     ) -> None:
         """Have the server run one of its methods, and wait for nothing.
 
-        It is to be called in the Trio thread. A server may cast to itself. What the method
-        returns is dropped; if it raises a `CallError` that is logged, and any other error
-        crashes the server.
-
-        Args:
-            method: The method, as the class has it: ``Counter.increment``.
-            *args: Its positional arguments.
-            **kwargs: Its keyword arguments.
+        It takes what `call` takes, in the Trio thread only; a server may cast to itself. What the
+        method returns is dropped; a `CallError` is logged, and any other error crashes the server.
 
         Raises:
             trio.WouldBlock: If there is no room and the policy is ``block``.
@@ -221,23 +230,17 @@ class Ref(Generic[S_co]):
     ) -> None:
         """Do what `cast` does, and wait for room if the policy is ``block``.
 
-        Args:
-            method: The method, as the class has it: ``Counter.increment``.
-            *args: Its positional arguments.
-            **kwargs: Its keyword arguments.
-
         Raises:
             MailboxFull: If there is no room and the policy is ``reject``.
-            ServerGone: If no incarnation runs and none is scheduled, now or before there
-                was room.
+            ServerGone: If no incarnation runs and none is scheduled, now or while it waits.
             SelfCall: If there is no room, and the server itself would wait for it.
             TypeError: If *method* is no async method of the server's class.
 
         Cancellation:
-            Leaves nothing behind: the message is not sent.
+            The message is not sent.
 
         Emits:
-            CallStarted, CallFinished; MessageDropped if a drop policy dropped a message.
+            As `cast`.
 
         Example:
             >>> import trio
@@ -271,10 +274,9 @@ class Ref(Generic[S_co]):
         await store.send(request)
 
     def statistics(self) -> MailboxStatistics:
-        """Return the figures of the server's mailbox in this run, as they are now.
+        """Return the figures of the server's mailbox in this run, over all incarnations.
 
-        They count over all incarnations. A call whose caller left while it waited keeps its
-        place until the server passes it, and then counts as dropped.
+        A call whose caller left keeps its place until its turn, and then counts as dropped.
 
         Raises:
             RuntimeError: Outside the Trio run.
@@ -288,17 +290,13 @@ def _is_own(box: Box, task: Task) -> bool:
 
 
 def _may_still(box: Box) -> bool:
-    """Return whether a server that is leaving takes this message: it drains, and it is its own."""
+    """Return whether a leaving server takes this message: it drains, and the message is its own."""
     is_handling = box.takes_own and box.current is not None and box.current.kind != "own"
     return is_handling and _is_own(box, trio.lowlevel.current_task())
 
 
 async def _turn_away(failure: BaseException) -> None:
-    """Raise *failure* after a checkpoint: whoever tries again and again lets others run.
-
-    Raises:
-        BaseException: Always.
-    """
+    """Raise *failure* after a checkpoint, so that whoever tries again and again lets others run."""
     try:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise failure

@@ -20,19 +20,17 @@ __all__ = ["HANDLED", "NO_KWARGS", "UNDATED", "Call", "Cast", "Kind", "Own", "Re
 Kind: TypeAlias = Literal["call", "cast", "timer", "own"]
 
 UNDATED: Final = -math.inf
-"""The time of a cast that nobody wanted to know: it is older than any timer."""
+"""The time of a cast that nobody needed to date: older than any timer."""
 
 NO_KWARGS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Request:
-    """One method to be run, with its arguments."""
-
     __slots__ = ("args", "kwargs", "method", "queued_at")
 
     kind: ClassVar[Kind]
     is_abandoned: bool = False
-    """Whether its caller has left. A server asks only when the caller has begun to wait."""
+    """Whether its caller has left, once one waits."""
 
     method: str
     args: tuple[object, ...]
@@ -45,11 +43,7 @@ class Request:
 
 @final
 class Cast(Request):
-    """Nobody waits for it.
-
-    Whoever makes it fills in its attributes: an ``__init__`` in Python would take as long as
-    the mailbox does.
-    """
+    """Nobody waits for it. Whoever makes it fills it in: an ``__init__`` in Python is slow."""
 
     __slots__ = ()
     kind: ClassVar[Kind] = "cast"
@@ -89,8 +83,6 @@ class Own(Request):
 
 @final
 class Call(Request):
-    """Somebody waits for what the method returns."""
-
     __slots__ = ("caller", "is_abandoned", "line", "on_abandoned", "result")
     kind: ClassVar[Kind] = "call"
 
@@ -114,7 +106,7 @@ class Call(Request):
         """Where the caller stands in line for room, if it does."""
 
     def settle(self, result: outcome.Outcome[Any]) -> None:
-        """Give the caller its answer; one that has left gets none."""
+        """Give the caller its answer, unless it has left."""
         caller, self.caller = self.caller, None
         if caller is not None:
             trio.lowlevel.reschedule(caller, result)
@@ -122,7 +114,7 @@ class Call(Request):
             self.result = result
 
     def abandon(self, _: object) -> Abort:
-        """Let the caller leave: one in line sends nothing, one in the queue is passed over."""
+        """Let the caller leave: in line it sends nothing, in the queue it is passed over."""
         self.is_abandoned = True
         if self.on_abandoned is not None:
             self.on_abandoned()

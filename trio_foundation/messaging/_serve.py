@@ -37,10 +37,10 @@ class Served(NamedTuple, Generic[S_co]):
     """
 
     spec: ChildSpec
-    """The child, to be handed to a supervisor."""
+    """The child, for a supervisor."""
 
     ref: Ref[S_co]
-    """The reference, to be handed to whoever sends messages."""
+    """The reference, for whoever sends messages."""
 
 
 def serve(
@@ -53,34 +53,30 @@ def serve(
 ) -> Served[S]:
     """Make a server of a class: a child for a supervisor, and a reference to reach it.
 
-    The mailbox and the `Ref` outlive the incarnations. What is queued when the server crashes
-    is handled by the next one; only the message in hand fails. When no incarnation runs and
-    none is scheduled, whoever waits gets `ServerGone`, and so does whoever comes.
+    When the server crashes only the message in hand fails: what is queued is handled by the next
+    incarnation. When none runs and none is scheduled, callers get `ServerGone`.
 
-    One spec runs once at a time; serve the class again for a second server. It may be made
-    when a module is imported: each Trio run has a mailbox of its own.
+    One spec runs once at a time: serve the class again for a second server. It may be made at
+    import time: each Trio run has a mailbox of its own.
 
     Args:
-        factory: What makes an instance for each incarnation: the class itself, or
+        factory: Makes an instance for each incarnation: the class itself, or
             ``functools.partial(Counter, start=5)``.
-        capacity: How many messages may wait, at least 1. There is no default, since only you
-            can say.
-        overflow: What happens to one more: ``block``, ``reject``, ``drop_oldest`` or
-            ``drop_newest``; see `Overflow`.
+        capacity: How many messages may wait, at least 1.
+        overflow: What happens to one more; see `Overflow`.
         drain: Whether an ordered stop lets the server finish what is queued, for up to *grace*
-            seconds. Without, it is cancelled at once. Either way it takes no new messages, but
-            for what a handler casts to its own server while it drains.
-        **options: The options of `child`. The name is by default that of the
-            class. With *liveness* the server beats by itself while it is idle and before each
-            message, so that a handler that is stuck is found.
+            seconds, rather than cancel it at once. Either way it takes no new messages, but for
+            what a handler casts to its own server while it drains.
+        **options: Those of `child`; *name* is by default that of the class. With *liveness* the
+            server beats by itself, while idle and before each message, so a stuck handler is found.
 
     Returns:
         The spec and the reference: ``spec, counter = serve(Counter, capacity=64)``.
 
     Raises:
         TypeError: If *factory* is no class or function, or the class is no `Server`.
-        ValueError: If an option makes no sense; later, when the spec is handed to a supervisor
-            while it runs in another.
+        ValueError: If an option makes no sense; later, if a supervisor gets the spec while it runs
+            in another.
 
     Example:
         >>> import trio
@@ -144,6 +140,7 @@ def _check_factory(factory: object) -> None:
             f"a {cls}: write serve({cls}, ...), or serve(partial({cls}, ...), ...) for arguments"
         )
     if isinstance(factory, type) and not issubclass(factory, Server):
-        raise TypeError(f"serve takes a subclass of Server, which {factory.__name__} is not")
+        name = factory.__name__
+        raise TypeError(f"serve takes a subclass of Server, not {name}: write class {name}(Server)")
     if not callable(factory):
         raise TypeError(f"serve takes what makes a server, a class or a function, not {factory!r}")

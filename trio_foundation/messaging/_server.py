@@ -23,7 +23,7 @@ Job: TypeAlias = tuple[str, tuple[object, ...]]
 
 
 class StateSteering(Protocol):
-    """What a server with states can ask of the incarnation that runs it."""
+    """What a server with states can ask of its incarnation."""
 
     @property
     def state(self) -> str: ...
@@ -32,7 +32,7 @@ class StateSteering(Protocol):
 
 
 class Steering(Protocol):
-    """What a server can ask of the incarnation that runs it."""
+    """What a server can ask of its incarnation."""
 
     ref: Ref[Any]
     is_over: bool
@@ -82,21 +82,20 @@ class Timer:
         self._appointment = appointment
 
     def cancel(self) -> None:
-        """Let it not come due any more. It may be called again, and when it is over."""
+        """Let it not come due any more; it may be called again, and when it is over."""
         self._steering.call_off(self._appointment)
 
 
 class Server:
     """The base class of servers: one task that handles messages, one at a time.
 
-    Its public async methods are its messages, in the order in which they arrive. They run in
-    the server's task and context, not the caller's. What `serve` is given makes a fresh
-    instance for each incarnation, so a crash leaves no state behind; what is to survive
-    belongs elsewhere.
+    Its public async methods are its messages, handled in the order in which they arrive. They run
+    in the server's task and context, not the caller's. Each incarnation is a fresh instance: keep
+    elsewhere what is to survive a crash.
 
-    A method that raises crashes the server, and its supervisor decides what becomes of it. A
-    method that raises a `CallError` refuses this one call. As Erlang's gen_server does it, a
-    server is ready when `setup` has returned.
+    A method that raises a `CallError` refuses this one call; any other error crashes the server,
+    and its supervisor decides. The server is ready when `setup` has returned, as in Erlang's
+    gen_server.
 
     Example:
         >>> import trio
@@ -139,9 +138,9 @@ class Server:
     async def teardown(self, exit: Exit) -> None:
         """Do what has to be done last, on every end of an incarnation.
 
-        That is after a stop, a crash, a failed or cancelled `setup`, and `shutdown`. It runs
-        in a `cleanup_scope`, so it may await for *grace* seconds. What it raises
-        is logged, and does not hide why the server ends; if that is no error, it is one now.
+        That is after a stop, a crash, `shutdown`, and a failed or cancelled `setup`. It runs in a
+        `cleanup_scope`, so it may await for *grace* seconds. If the server ends by an error, what
+        `teardown` raises is logged and hides nothing; else it is the error.
 
         Args:
             exit: How the incarnation ends, as of now.
@@ -153,7 +152,7 @@ class Server:
     @property
     @final
     def ref(self: ServerT) -> Ref[ServerT]:
-        """The server's own `Ref`, to give to others, and to cast to itself.
+        """The server's own `Ref`, to give to others, or to cast to itself.
 
         Raises:
             RuntimeError: If the server does not run.
@@ -167,9 +166,8 @@ class Server:
     ) -> Timer:
         """Run a method again and again, as if somebody cast it every so often.
 
-        It takes its turn after whatever came before it came due, but takes no room in the
-        mailbox. It never runs twice at once: times that are missed, because the server is
-        busy, are left out. It ends with the incarnation.
+        It takes its turn after whatever came before it came due, but no room in the mailbox. Times
+        missed while the server is busy are left out. It ends with the incarnation.
 
         Args:
             seconds: How long it is to the first time, and from one to the next, in seconds.
@@ -209,8 +207,7 @@ class Server:
     ) -> Timer:
         """Run a method once, later, as if somebody cast it then.
 
-        It takes its turn after whatever came before it came due, but takes no room in the
-        mailbox. It ends with the incarnation.
+        It takes its turn as with `every`, and ends with the incarnation.
 
         Args:
             seconds: How much later, in seconds; with 0 as soon as it is its turn.
@@ -247,9 +244,9 @@ class Server:
     def shutdown(self, reason: object = "shutdown") -> None:
         """End this incarnation in good order, after the message in hand is answered.
 
-        Its exit reason is ``shutdown``, which is no failure: a transient server is not started
-        again, a permanent one is. Messages that wait are left to the next incarnation, or
-        refused if there is none.
+        The exit reason ``shutdown`` is no failure: a transient server is not started again, a
+        permanent one is. Messages that wait are left to the next incarnation, or refused if there
+        is none.
 
         Args:
             reason: Why, for whoever reads the exit.

@@ -1,8 +1,7 @@
 """A server with states: OTP's gen_statem, as one table in the class.
 
-A server that behaves differently at different times tends to ask in each method which time it
-is. A table says it once: in which state which message is handled, and where it leads. It is
-checked when the class is made, and what is not in it cannot happen.
+The table says once which message is handled in which state, and where it leads. It is checked when
+the class is made; what is not in it cannot happen.
 """
 
 from __future__ import annotations
@@ -37,20 +36,19 @@ class State:
     """
 
     on: Mapping[Method, str | tuple[str, ...]]
-    """The messages that are handled, each with the state that it leads to, which may be this
-    one. With several states in a tuple the method chooses, by `StateServer.become`."""
+    """The messages that are handled, each with the state that it leads to, maybe this one. With
+    several states in a tuple the method chooses, by `StateServer.become`."""
 
     postpone: Collection[Method] = attrs.field(default=(), kw_only=True)
-    """The messages that are set aside until the state changes, and are then handled in the
-    order in which they came, before all newer ones. At most *capacity* of them are; for one more
-    there is no room (`MailboxFull`). Of a timer at most one is."""
+    """The messages that are set aside until the state changes, and are then handled in the order in
+    which they came, before all newer ones. *capacity* of them may be, and each timer once; one
+    more is refused with `MailboxFull`."""
 
     timeout: tuple[float, Method] | None = attrs.field(default=None, kw_only=True)
-    """How long the state may last, in seconds, and the message that is handled then; it has
-    to be one of *on*."""
+    """How long the state may last, in seconds, and the message of *on* that is handled then."""
 
     enter: Method | None = attrs.field(default=None, kw_only=True)
-    """What is done on the way in, from another state or first of all."""
+    """What is done on the way in, from another state or at first."""
 
     exit: Method | None = attrs.field(default=None, kw_only=True)
     """What is done on the way out to another state."""
@@ -58,7 +56,7 @@ class State:
 
 @final
 class WrongState(CallError):
-    """The message is not handled in the state that the server is in; the server lives on.
+    """The server does not handle the message in its state; it lives on.
 
     Example:
         >>> print(WrongState("door", "open", "locked", ("unlock",)))
@@ -66,16 +64,16 @@ class WrongState(CallError):
     """
 
     server: str
-    """The name of the server."""
+    """The server's name."""
 
     method: str
-    """The name of the method that was called."""
+    """The method's name."""
 
     state: str
-    """The state that the server is in."""
+    """The state of the server."""
 
     handled: tuple[str, ...]
-    """The names of the methods that it handles there."""
+    """The methods that it handles there."""
 
     def __init__(self, server: str, method: str, state: str, handled: tuple[str, ...]) -> None:
         super().__init__(server, method, state, handled)
@@ -95,14 +93,13 @@ class WrongState(CallError):
 class StateServer(Server):
     """The base class of servers with states: what a message does depends on the state.
 
-    The class has a table, `states`, with a row for each state. A message moves the server to
-    the state that the row says when its method has returned; one that refuses (`CallError`)
-    moves nothing. Moving to another state runs the *exit* of the old one and the *enter* of
-    the new one; then the caller gets its answer. A message that the row neither handles nor
-    postpones is refused with `WrongState`.
+    When the method of a message has returned, the server moves to the state that its table,
+    `states`, says; a refusal (`CallError`) moves nothing. A move to another state runs *exit* of
+    the old one and *enter* of the new one, and then the caller gets its answer. A message that the
+    state neither handles nor postpones is refused with `WrongState`.
 
-    The table is checked when the class is made: all states named are there and reached, all
-    methods are async methods of the class, and each public async method is in some row.
+    Every state named has to be there and reached, every method to be an async method of the class,
+    and every public async method to be in some row.
 
     Raises:
         TypeError: When the class is made, if its table makes no sense.
@@ -144,7 +141,7 @@ class StateServer(Server):
     """The state to begin in; by default the first of the table."""
 
     everywhere: ClassVar[Any] = ()
-    """A list or tuple of the messages that are handled in every state, and do not change it."""
+    """A list or tuple of the messages that every state handles, and that change none."""
 
     _table: ClassVar[Table]
 
@@ -167,7 +164,8 @@ class StateServer(Server):
     def become(self, state: str) -> None:
         """Choose the state that the message in hand leads to, when its method has returned.
 
-        It is for methods that have several states in the table; without it they stay.
+        It is for a method with several states in the table: without it the server stays where it
+        is, or crashes if that is none of them.
 
         Args:
             state: The name of one of those states.
@@ -202,13 +200,10 @@ class StateServer(Server):
 
 
 def _compile(cls: type[StateServer]) -> Table:
-    """Return the table of a class, as names.
-
-    Raises:
-        TypeError: If it makes no sense.
-    """
     if not isinstance(cls.states, Mapping) or not cls.states:
-        raise TypeError(f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}')
+        raise TypeError(
+            f'{cls.__name__}.states must be a table, {{"name": State(...), ...}}, not {cls.states!r}'
+        )
     rows = {name: _compile_row(cls, name, state) for name, state in cls.states.items()}
     everywhere = tuple(
         _name(cls, "`everywhere`", method)
@@ -277,17 +272,7 @@ def _compile_timeout(
 
 
 def _name(cls: type[StateServer], where: str, method: object, *, is_action: bool = False) -> str:
-    """Return the name of a method in the table.
-
-    Args:
-        cls: The class.
-        where: Where in the table it is named.
-        method: The method.
-        is_action: Whether it is called without arguments.
-
-    Raises:
-        TypeError: If it is no async method of the class, or takes arguments and gets none.
-    """
+    """Return the name of an async method in the table; one that is an action takes no arguments."""
     name = getattr(method, "__name__", None)
     if not isinstance(name, str) or not any(vars(base).get(name) is method for base in cls.__mro__):
         raise TypeError(f"{cls.__name__}: {where} names {method!r}, which is none of its methods")
@@ -299,7 +284,7 @@ def _name(cls: type[StateServer], where: str, method: object, *, is_action: bool
     if is_action and not fits(found, None):
         raise TypeError(
             f"{cls.__name__}: {where} names {name}, which is called without arguments there, and "
-            "wants some"
+            "wants some: give them defaults"
         )
     return name
 
@@ -313,7 +298,7 @@ def _messages(cls: type[StateServer]) -> set[str]:
 
 
 def _unsaid(cls: type[StateServer], rows: Mapping[str, Row]) -> frozenset[str]:
-    """Return the private async methods that no row names: timers may run them in any state."""
+    """Return the private async methods that no row names: timers may run them anywhere."""
     named = {name for row in rows.values() for name in (*row.moves, *row.postpones)}
     return frozenset(name for name in _async_methods(cls) if name.startswith("_")) - named
 

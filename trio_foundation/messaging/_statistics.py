@@ -26,24 +26,24 @@ class MailboxStatistics:
     """How many messages may wait in it."""
 
     used: int
-    """How many wait in it now. Of a `StateServer` these include the messages that it has set
-    aside until its state changes, for which it has as much room again."""
+    """How many wait in it now; of a `StateServer`, with those set aside until its state changes,
+    for which it has as much room again."""
 
     peak: int
     """How many have waited in it at most."""
 
     sent: int
-    """How many have entered it, or were handed to a receiver that was waiting."""
+    """How many have entered it, or gone straight to a receiver that waited."""
 
     received: int
-    """How many have left it to be received or handled."""
+    """How many were received or handled."""
 
     dropped: int
-    """How many have left it, or were given up at its door, without being received."""
+    """How many were dropped, in it or at its door."""
 
     rejected: int
-    """How often a sender was told that there is no room, by `MailboxFull` or
-    `trio.WouldBlock`; those messages were not sent."""
+    """How often a sender was refused for want of room, by `MailboxFull` or `trio.WouldBlock`; those
+    messages were not sent."""
 
     waiting_senders: int
     """How many senders wait for room now; their messages are not sent yet."""

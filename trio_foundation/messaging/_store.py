@@ -1,11 +1,9 @@
 """What a mailbox and a server's mailbox have in common: a queue with a cap.
 
-Trio's own memory channel could hold the messages, but it cannot say what this room
-promises. It hides what is on its way from a sender that waits to the receiver, so nothing
-could be counted at every instant; it cannot drop its oldest message, nor withdraw one; and
-taking all that is there takes one call a message. So this is a deque, and tasks parked beside
-it by Trio's public low-level functions. Every change is a plain function that runs from
-beginning to end without another task in between.
+Trio's memory channel hides what goes from a waiting sender to the receiver, so it cannot be counted
+at every instant; nor can it drop its oldest message, withdraw one, or hand over all at once. So
+this is a deque, with tasks parked beside it by Trio's public low-level functions. Every change is a
+plain function, with no other task in between.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ T = TypeVar("T")
 
 
 class Nothing(Enum):
-    """Stands for no message, since every value may be one."""
+    """No message, since every value may be one."""
 
     NOTHING = "nothing"
 
@@ -89,13 +87,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def put(self, message: T) -> None:
-        """Send a message now, or do with it what the policy says.
-
-        Raises:
-            trio.WouldBlock: If there is no room, and the sender may wait for it.
-            MailboxFull: If there is no room, and the sender may not wait.
-            MailboxClosed: If the store is closed.
-        """
+        """Send a message now, or raise `WouldBlock`, `MailboxFull` or `MailboxClosed`."""
         receiver = self.receiver
         if receiver is not None:
             trio.lowlevel.reschedule(receiver)  # first: in a wrong thread it raises
@@ -131,17 +123,14 @@ class Store(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether a message more would have to wait, or make another one lose."""
+        """Whether one more message would wait, or make another lose."""
         return self.receiver is None and len(self.queue) >= self._room
 
     @enable_ki_protection
     def submit(self, message: T, task: Task) -> bool:
-        """Send a message now, or let its task stand in line for room if the policy says so.
+        """Return whether a message is sent now; if not, its task stands in line for room.
 
         The task parks itself, and is not woken when its message is sent.
-
-        Returns:
-            Whether it is sent.
         """
         if len(self.queue) < self._room or self.overflow != "block" or self._closed:
             self.put(message)
@@ -156,13 +145,12 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def withdraw(self, task: Task) -> None:
-        """Take a task out of the line, if it stands there; if not, its message is sent."""
+        """Take a task out of the line; if it is not there, its message is sent."""
         if self._waiting is not None:
             self._waiting.pop(task, None)
 
     @enable_ki_protection
     async def send(self, message: T) -> None:
-        """Send a message, and wait for room if the policy says so."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.overflow == "block" and self.is_full and not self._closed:
             await self._wait_to_send(message)
@@ -215,7 +203,6 @@ class Store(Generic[T]):
             trio.lowlevel.reschedule(task)
 
     def peek(self) -> T | Nothing:
-        """Return what the next `take` would, and leave it there."""
         if self._slot is not NOTHING or not self.queue:
             return self._slot
         return self.queue[0]
@@ -237,19 +224,18 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     async def park(self) -> None:
-        """Wait for a message, which the next `take` returns; or until woken for nothing."""
+        """Wait for a message, which the next `take` returns, or to be woken without one."""
         assert self.receiver is None
         self.receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self.stop_parking)
 
     def stop_parking(self, _: object) -> Abort:
-        """Let the receiver be cancelled, with nothing taken."""
         self.receiver = None
         return Abort.SUCCEEDED
 
     @enable_ki_protection
     def wake(self) -> None:
-        """Let the receiver go on without a message, if it is parked."""
+        """Wake the receiver without a message, if it is parked."""
         receiver, self.receiver = self.receiver, None
         if receiver is not None:
             trio.lowlevel.reschedule(receiver)
@@ -258,14 +244,14 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def dismiss_waiting(self, failure: Callable[[], BaseException]) -> None:
-        """Let all who stand in line go, each with a failure of its own; they sent nothing."""
+        """Wake all who stand in line, each with a failure of its own; they sent nothing."""
         waiting, self._waiting = self._waiting, None
         for task in waiting or ():
             trio.lowlevel.reschedule(task, outcome.Error(failure()))
 
     @enable_ki_protection
     def flush(self) -> None:
-        """Drop all messages, oldest first; nobody is left to receive them."""
+        """Drop all messages, oldest first."""
         interrupt: BaseException | None = None
         while self.queue:
             self._dropped += 1
@@ -277,13 +263,12 @@ class Store(Generic[T]):
             raise interrupt
 
     def set_aside(self) -> None:
-        """Count a message that was taken as one that still waits, though elsewhere."""
+        """Count a message that was taken as waiting, though elsewhere."""
         self._received -= 1
         self._aside += 1
         self._peak = max(self._peak, len(self.queue) + self._aside)
 
     def take_up(self) -> None:
-        """Count a message that was set aside as received."""
         self._aside -= 1
         self._received += 1
 
@@ -294,7 +279,6 @@ class Store(Generic[T]):
 
     @property
     def aside(self) -> int:
-        """How many messages wait elsewhere."""
         return self._aside
 
     @property
@@ -303,13 +287,12 @@ class Store(Generic[T]):
         return len(self.queue) + self._aside
 
     def count_as_dropped(self) -> None:
-        """Count a message that was received as one that was dropped."""
         self._received -= 1
         self._dropped += 1
 
     @enable_ki_protection
     def reclaim(self) -> None:
-        """Give back what is on its way to a receiver that will not take it."""
+        """Put back what is on its way to a receiver that will not take it."""
         slot, self._slot = self._slot, NOTHING
         if not isinstance(slot, Nothing):
             self._received -= 1
@@ -332,11 +315,9 @@ class Store(Generic[T]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed."""
         return self._closed
 
     def statistics(self) -> MailboxStatistics:
-        """Return the figures, as they are now."""
         return MailboxStatistics(
             capacity=self.capacity,
             used=self.used,

@@ -15,7 +15,6 @@ Ending: TypeAlias = Literal["returned", "refused", "crashed", "stopped"]
 
 
 def tell_started(box: Box, request: Request) -> None:
-    """Tell that a message is taken in hand."""
     assert request.kind != "own"
     if wanted(CallStarted):
         emit(
@@ -29,7 +28,6 @@ def tell_started(box: Box, request: Request) -> None:
 
 
 def tell_finished(box: Box, request: Request, how: Ending) -> None:
-    """Tell that a message is done with."""
     if wanted(CallFinished):
         assert request.kind != "own"
         emit(

@@ -1,4 +1,4 @@
-"""Where users' code is run, and a KeyboardInterrupt may reach it at any point."""
+"""Where users' code is run, and a KeyboardInterrupt may reach it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,7 @@ _ROOM = os.path.dirname(__file__) + os.sep
 
 @disable_ki_protection
 def make(factory: Callable[[], S]) -> S:
-    """Return a fresh instance.
-
-    Raises:
-        TypeError: If what was made is no server, or not fresh.
-    """
+    """Return a fresh instance, or raise TypeError if it is no server or not fresh."""
     server = factory()
     name = getattr(factory, "__qualname__", repr(factory))
     if not isinstance(server, Server):
@@ -41,12 +37,11 @@ def make(factory: Callable[[], S]) -> S:
 
 @disable_ki_protection
 async def run(function: Callable[..., Awaitable[object]], *args: object) -> None:
-    """Run ``setup``, or what is done between two states."""
     await function(*args)
 
 
 async def run_for_certain(function: Callable[..., Awaitable[object]], *args: object) -> None:
-    """Run ``teardown``: a KeyboardInterrupt may come into it, and not before it."""
+    """Run ``teardown``: a KeyboardInterrupt may come within it, not before it."""
     work = function(*args)
     try:
         await _run_begun(work)
@@ -63,19 +58,14 @@ async def _run_begun(work: Awaitable[object]) -> None:
 
 @disable_ki_protection
 async def run_method(server: Server, request: Request) -> object:
-    """Run the method that a message names.
-
-    Returns:
-        What it returned.
-    """
     return await getattr(server, request.method)(*request.args, **request.kwargs)
 
 
 def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
-    """Return whether an error comes from calling the method, and not from within it.
+    """Return whether an error comes from calling the method, not from within it.
 
-    Either nobody's code ran but ours; or a decorator's did and the method's own did not, and
-    what the caller gave does not fit the method.
+    Either only our code ran; or a decorator's did, the method's own did not, and the arguments do
+    not fit it.
     """
     if not isinstance(error, (TypeError, AttributeError)):
         return False
@@ -95,7 +85,7 @@ def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
 
 
 def sole_leaf(error: BaseException) -> BaseException:
-    """Return the one error that is in a group, as a nursery makes one; or the error itself."""
+    """Return the one error in a group, as a nursery makes one; or the error itself."""
     leaf: BaseException = error
     while isinstance(leaf, BaseExceptionGroup):
         exceptions = cast("BaseExceptionGroup[BaseException]", leaf).exceptions

@@ -1,8 +1,7 @@
 """Who is where, and alive?
 
-A `Registry` keeps values by key, finds them by what they are like (`where`), and forgets them
-with their owners: the block that registered them, or the child that they are bound to. Tasks can
-wait for a key, and watch what comes and goes.
+A `Registry` keeps values by key, finds them by what they are like (`where`), and forgets them with
+their owners. Tasks can wait for a key, and watch what comes and goes.
 """
 
 from __future__ import annotations

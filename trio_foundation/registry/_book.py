@@ -1,8 +1,7 @@
 """Where a registry writes down what changes, and from where it is told.
 
-Everything that changes an entry goes through here: it is put into the store, tied to its owner,
-and told to whoever waits or watches. Within a transaction it is noted, too, so that it can be
-undone, and not told before the end.
+Every change goes through here: into the store, to the owner, to whoever waits or watches. Within a
+transaction it is noted, to be undone or told at the end.
 """
 
 from __future__ import annotations
@@ -37,13 +36,7 @@ ValueT = TypeVar("ValueT")
 
 @final
 class Book(Generic[KeyT, ValueT]):
-    """The entries of a registry, and all who are concerned.
-
-    Args:
-        name: The name of the registry.
-        keeping: Whether a key may have one entry, or any number.
-        paths: The paths that are indexed.
-    """
+    """The entries of a registry, and all who are concerned."""
 
     __slots__ = (
         "_is_emitting",
@@ -58,7 +51,7 @@ class Book(Generic[KeyT, ValueT]):
     )
 
     name: str
-    """The name of the registry."""
+    """The registry's name."""
 
     store: Store[KeyT, Entry[KeyT, ValueT]]
     """The entries."""
@@ -76,7 +69,7 @@ class Book(Generic[KeyT, ValueT]):
     """Who is called with each change."""
 
     transaction: Transaction | None
-    """The innermost transaction that is open."""
+    """The innermost open transaction."""
 
     def __init__(self, name: str, keeping: Keeping, paths: Iterable[str]) -> None:
         self.name = name
@@ -92,10 +85,7 @@ class Book(Generic[KeyT, ValueT]):
     # Changes
 
     def settle(self) -> None:
-        """Make sure that what is read next, in order to change it, is not yet to be undone.
-
-        That is how it is if another task has a transaction. It awaits in it, so it is broken.
-        """
+        """Undo a transaction of another task: it awaits there, so it is broken."""
         if self.transaction is None or self.transaction.is_ours:
             return
         steps: list[Step] = []
@@ -107,11 +97,7 @@ class Book(Generic[KeyT, ValueT]):
             self.undo(steps)
 
     def check_transaction(self) -> None:
-        """Settle, and refuse to go on in a transaction that is broken.
-
-        Raises:
-            RuntimeError: If one of this task is.
-        """
+        """Settle, and refuse to go on in a broken transaction of this task."""
         if self.transaction is not None:
             self.settle()
             for each in self.transaction.and_outer_ones():
@@ -119,21 +105,21 @@ class Book(Generic[KeyT, ValueT]):
                     raise RuntimeError(AWAITED)
 
     def add(self, entry: Entry[KeyT, ValueT]) -> None:
-        """Add an entry, after all was settled."""
+        """Add an entry, after `settle`."""
         self._put(None, entry)
         self._note(Registered, None, entry)
         if self._untold:
             self._emit()
 
     def replace(self, before: Entry[KeyT, ValueT], after: Entry[KeyT, ValueT]) -> None:
-        """Put an entry in the place of another, after all was settled."""
+        """Put an entry in the place of another, after `settle`."""
         self._put(before, after)
         self._note(Updated, before, after)
         if self._untold:
             self._emit()
 
     def remove(self, entries: Iterable[Entry[KeyT, ValueT]], by: UnregisteredBy) -> None:
-        """Remove entries, after all was settled; only then is it told."""
+        """Remove entries, after `settle`, and then tell."""
         for entry in entries:
             self._put(entry, None)
             self._note(Unregistered, entry, None, by)
@@ -165,7 +151,7 @@ class Book(Generic[KeyT, ValueT]):
     # Transactions
 
     def undo(self, steps: list[Step]) -> None:
-        """Undo changes, the last one first; what its owner has left meanwhile stays gone."""
+        """Undo changes, the last first; what its owner has left meanwhile stays gone."""
         lost: dict[int, AnyEntry | None] = {}
         for step in reversed(steps):
             if step.serial in lost or (step.after is None and _is_too_late(step.before)):
@@ -179,7 +165,7 @@ class Book(Generic[KeyT, ValueT]):
         self.tell([Step(Unregistered, entry, None, "owner") for entry in gone])
 
     def tell(self, steps: list[Step]) -> None:
-        """Tell of changes that a transaction has made, if there is not another around it."""
+        """Tell of a transaction's changes, or pass them to the one around it."""
         for step in steps:
             self._note(*step)
         if self._untold:
@@ -194,7 +180,7 @@ class Book(Generic[KeyT, ValueT]):
         after: AnyEntry | None,
         by: UnregisteredBy = "unregister",
     ) -> None:
-        """Tell of a change, or remember it for the end of the transaction."""
+        """Tell of a change, or keep it for the end of the transaction."""
         transaction = self.transaction
         if transaction is not None and not transaction.is_broken:
             transaction.steps.append(Step(kind, before, after, by))
@@ -206,7 +192,7 @@ class Book(Generic[KeyT, ValueT]):
             self._tell(self._event_of(before, after, by), is_wanted=is_wanted)
 
     def _tell(self, event: Change, *, is_wanted: bool) -> None:
-        """Tell an event to those who watch; `_emit` tells everybody else."""
+        """Tell watchers of an event; `_emit` tells everybody else."""
         if self.listeners.callbacks:
             self.listeners.note(event)
             is_wanted = True  # so that `_emit` is called, and calls them first
@@ -228,7 +214,7 @@ class Book(Generic[KeyT, ValueT]):
         return Updated(registry=self.name, entry=entry, before=before)
 
     def _emit(self) -> None:
-        """Emit what is untold, in order, also if a handler causes more of it."""
+        """Emit what is untold, in order, even if a handler adds to it."""
         if self.listeners.is_telling:
             return
         is_nested = self._is_emitting
@@ -262,7 +248,7 @@ def _either(before: AnyEntry | None, after: AnyEntry | None) -> AnyEntry:
 
 
 def _is_too_late(entry: AnyEntry | None) -> bool:
-    """Return whether an entry cannot be put back, as its owner has ended meanwhile."""
+    """Return whether an entry's owner has ended, so that it cannot be put back."""
     if entry is None or entry.owner is None:
         return False
     return ending_of(entry.owner) != entry.incarnation

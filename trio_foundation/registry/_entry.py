@@ -19,7 +19,7 @@ ValueT_co = TypeVar("ValueT_co", covariant=True)
 # With slots an attribute is read faster, though one is made more slowly.
 @attrs.frozen(repr=False)
 class Entry(Generic[KeyT_co, ValueT_co]):
-    """One registration, as it was at one moment. It does not change; an update makes another.
+    """One registration, as it was at one moment; an update makes another.
 
     Example:
         >>> registry = Registry[str, int]()
@@ -37,28 +37,21 @@ class Entry(Generic[KeyT_co, ValueT_co]):
     """What is registered."""
 
     attributes: Mapping[str, Any]
-    """What it is found by, a dictionary that cannot be changed.
-
-    Nor can what is in it: mappings, lists, tuples and sets were copied."""
+    """What it is found by. Mappings, lists, tuples and sets are frozen copies."""
 
     owner: Child[Any] | None
-    """The child that it is bound to; None if it is bound to none."""
+    """The child that it is bound to, or None."""
 
     incarnation: int | None
     """The incarnation of the owner with which it ends; None without an owner."""
 
     serial: int
-    """The number of the registration in its registry; later ones have larger numbers. An update
-    leaves it as it is."""
+    """Its number in the registry: later registrations have larger ones, an update keeps it."""
 
     _home: object = attrs.field(eq=False, alias="home")
 
     def is_from(self, home: object) -> bool:
-        """Return whether it was made by this registry.
-
-        Args:
-            home: A registry.
-        """
+        """Return whether *home*, a registry, made it."""
         return self._home is home
 
     def __hash__(self) -> int:

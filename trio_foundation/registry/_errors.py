@@ -11,7 +11,7 @@ __all__ = ["NameTaken", "NotRegistered", "OwnerNotRunning"]
 
 @final
 class NameTaken(FoundationError):
-    """The key is registered already, in a registry of unique keys.
+    """The key is registered already, and keys are unique.
 
     Example:
         >>> registry = Registry[str, int](name="ports")
@@ -24,13 +24,13 @@ class NameTaken(FoundationError):
     """
 
     registry: str
-    """The name of the registry."""
+    """The registry's name."""
 
     key: object
     """The key."""
 
     owner: str | None
-    """The name of the child that the entry there is bound to; None if it is bound to none."""
+    """The name of the child that the present entry is bound to, or None."""
 
     def __init__(self, registry: str, key: object, owner: str | None = None) -> None:
         super().__init__(registry, key, owner)
@@ -47,7 +47,7 @@ class NameTaken(FoundationError):
 
 @final
 class NotRegistered(FoundationError, KeyError):
-    """The key is not registered. It is a `KeyError`, too.
+    """The key is not registered; also a `KeyError`.
 
     Example:
         >>> try:
@@ -58,7 +58,7 @@ class NotRegistered(FoundationError, KeyError):
     """
 
     registry: str
-    """The name of the registry."""
+    """The registry's name."""
 
     key: object
     """The key."""
@@ -78,17 +78,18 @@ class OwnerNotRunning(FoundationError):
 
     Example:
         >>> print(OwnerNotRunning("ports", "web", "server"))
-        'web' cannot be bound to child 'server' in 'ports': no incarnation of it is running
+        child 'server' is not running, so 'web' cannot be bound to it in 'ports': bind within it, \
+with current_child()
     """
 
     registry: str
-    """The name of the registry."""
+    """The registry's name."""
 
     key: object
     """The key."""
 
     owner: str
-    """The name of the child."""
+    """The child's name."""
 
     def __init__(self, registry: str, key: object, owner: str) -> None:
         super().__init__(registry, key, owner)
@@ -98,6 +99,6 @@ class OwnerNotRunning(FoundationError):
 
     def __str__(self) -> str:
         return (
-            f"{self.key!r} cannot be bound to child {self.owner!r} in {self.registry!r}: "
-            f"no incarnation of it is running"
+            f"child {self.owner!r} is not running, so {self.key!r} cannot be bound to it in "
+            f"{self.registry!r}: bind within it, with current_child()"
         )

@@ -1,4 +1,4 @@
-"""What the room reports, to those who watch a registry and to those who watch everything."""
+"""What the room reports."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = [
 ]
 
 UnregisteredBy: TypeAlias = Literal["unregister", "block", "owner"]
-"""Why an entry is gone: ``unregister`` was called, the ``block`` of `Registry.register` has ended,
-or the incarnation of its ``owner`` has."""
+"""Why an entry is gone: ``unregister`` was called, or the ``block`` of `Registry.register` or
+the incarnation of its ``owner`` has ended."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +36,7 @@ class RegistryEvent(Event):
     """
 
     registry: str
-    """The name of the registry."""
+    """The registry's name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +57,7 @@ class EntryEvent(RegistryEvent):
     """
 
     entry: Entry[Any, Any]
-    """The entry, as it is now; of one that is gone, as it was."""
+    """The entry as it is now, or as it was if it is gone."""
 
     @property
     def key(self) -> object:
@@ -68,7 +68,7 @@ class EntryEvent(RegistryEvent):
 @final
 @attrs.frozen(kw_only=True)
 class Registered(EntryEvent):
-    """An entry is there that was not."""
+    """An entry was added."""
 
     name: ClassVar[str] = "foundation.registry.registered"
     level: ClassVar[int] = logging.DEBUG
@@ -103,7 +103,7 @@ class Unregistered(EntryEvent):
 class Lagged(RegistryEvent):
     """A watcher was too slow, and what it had not received is lost.
 
-    It still can look up what is registered now.
+    It may look up what is registered now.
     """
 
     name: ClassVar[str] = "foundation.registry.lagged"
@@ -116,10 +116,10 @@ class Lagged(RegistryEvent):
 @final
 @attrs.frozen(kw_only=True)
 class OwnerUnknown(RegistryEvent):
-    """A child has ended that the registry has nothing of; there was nothing to do."""
+    """A child has ended of which the registry has nothing."""
 
     name: ClassVar[str] = "foundation.registry.owner_unknown"
     level: ClassVar[int] = logging.DEBUG
 
     owner: str
-    """The name of the child."""
+    """The child's name."""

@@ -1,9 +1,8 @@
 """Those who are called with every change, at once.
 
-Others keep books of their own beside a registry, so each change has to reach all of them, in
-order, whatever becomes of one of them. None is told before all that was to change has changed, and
-none is told within another: what one of them changes is told when the present change was told to
-all.
+They keep books of their own, so each change reaches all of them, in order, even if one fails. They
+are called when the change is complete, and never within each other: what one of them changes is
+told when all know of the present change.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ _logger = logging.getLogger("trio_foundation.registry")
 
 @final
 class Listeners:
-    """Callbacks in order of registration, each with its own removal."""
+    """Callbacks in order of registration, each removed by itself."""
 
     __slots__ = ("_is_telling", "_untold", "callbacks")
 
     callbacks: dict[object, Listener]
-    """All of them; most registries have none, and ask with each change."""
+    """All of them; most registries have none, and look here with each change."""
 
     def __init__(self) -> None:
         self.callbacks = {}
@@ -39,15 +38,11 @@ class Listeners:
 
     @property
     def is_telling(self) -> bool:
-        """Whether a change is being told; it takes up those that come meanwhile."""
+        """Whether a change is being told, with those that come meanwhile."""
         return self._is_telling
 
     def add(self, callback: Listener) -> Callable[[], None]:
-        """Add a callback.
-
-        Returns:
-            A function that removes it, and may be called again.
-        """
+        """Add a callback; return a function that removes it, and may be called again."""
         key = object()
         self.callbacks[key] = callback
 
@@ -61,10 +56,9 @@ class Listeners:
         self._untold.append(change)
 
     def tell(self) -> None:
-        """Tell what was noted, in order, also if a callback causes more of it.
+        """Tell what was noted, in order, even if a callback adds to it; not while `is_telling`.
 
-        It is not called again by a callback, see `is_telling`. An Exception of a callback is
-        logged; the first of anything else goes on up at the end.
+        An Exception is logged; the first of anything else is raised at the end.
         """
         interrupts: list[BaseException] = []
         self._is_telling = True
@@ -92,5 +86,5 @@ class Listeners:
 
     @property
     def untold(self) -> list[Change]:
-        """What was noted, and is not told yet."""
+        """What was noted and is not told yet."""
         return [*self._untold]

@@ -1,7 +1,7 @@
 """Which entries are bound to which children.
 
-An entry that is bound to a child is there for as long as an incarnation of it runs. The child
-tells when that ends; from then on nothing of it is here, and nothing of this at the child.
+An entry lasts as long as the child's incarnation. The child tells when that ends; from then on
+neither side knows of the other.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Owner: TypeAlias = Child[Any]
 
 
 def ending_of(owner: Owner) -> int | None:
-    """Return the incarnation that will end next; None if none is running.
+    """Return the incarnation that will end next, or None.
 
-    A child that is about to be started for the first time counts as running: whoever has just
-    called ``start_soon`` may bind to it.
+    A child about to be started for the first time counts as running: whoever has just called
+    ``start_soon`` may bind to it.
     """
     present, last = owner.incarnation, owner.last_exit
     if present == 0:
@@ -47,11 +47,7 @@ class _Tie:
 
 @final
 class Owners:
-    """The owners of the entries of one registry.
-
-    Args:
-        on_end: What is called when one of them has ended.
-    """
+    """The owners of the entries of one registry; *on_end* is called when one has ended."""
 
     __slots__ = ("_on_end", "_ties")
 
@@ -63,7 +59,7 @@ class Owners:
         return len(self._ties)
 
     def add(self, entry: Entry[Any, Any], owner: Owner) -> None:
-        """Take up an entry of an owner."""
+        """Take up an owner's entry."""
         tie = self._ties.get(owner)
         if tie is None:
             end = partial(self._end, owner)
@@ -71,19 +67,19 @@ class Owners:
         tie.serials.add(entry.serial)
 
     def remove(self, entry: Entry[Any, Any], owner: Owner) -> None:
-        """Forget an entry of an owner, and with the last one the owner."""
+        """Forget an owner's entry, and with the last one the owner."""
         tie = self._ties[owner]
         tie.serials.discard(entry.serial)
         if not tie.serials:
             self._ties.pop(owner).cut()
 
     def serials_of(self, owner: Owner) -> list[int]:
-        """Return the entries of an owner, in order of registration."""
+        """Return an owner's entries, in order of registration."""
         tie = self._ties.get(owner)
         return [] if tie is None else sorted(tie.serials)
 
     def check(self, entries: list[Entry[Any, Any]]) -> Iterator[str]:
-        """Yield what is wrong, if the owners are to have these entries and no others."""
+        """Yield what is wrong, if the owners are to have exactly these entries."""
         expected: dict[Owner, set[int]] = {}
         for entry in entries:
             if entry.owner is not None:

@@ -39,19 +39,17 @@ _UNCHANGED: Any = _Unchanged()
 class Registry(Generic[KeyT, ValueT]):
     """Who is where: values by key, found by their attributes, gone with their owners.
 
-    An entry is there for as long as somebody answers for it: a block, with `register`, or an
-    incarnation of a child, with `bind`. What it is found by are its attributes, plain names with
-    whatever values; `find` and `query` look them up, by an index where there is one. Any name will
-    do, ``key`` and ``value`` too, for what is no attribute is given by position.
+    An entry lasts as long as a block, with `register`, or an incarnation of a child, with `bind`.
+    `find` and `query` find it by its attributes, which have any names and values.
 
-    All but `wait_for` are plain functions, and no other task can run in between. A registry is
-    for one Trio run at a time, and its methods are for the thread of that run.
+    All but `wait_for` are plain functions, so no other task runs in between. A registry is for one
+    Trio run at a time, in that run's thread.
 
     Args:
-        keys: Whether a key has one entry at most, ``unique``, or any number of them, ``duplicate``.
-        indexes: By which attributes entries are found without a look at all of them; an attribute
-            within others as a path, ``"resources.memory"``. A set, a list or a tuple is found by
-            each of its members.
+        keys: Whether a key has at most one entry, ``unique``, or any number, ``duplicate``.
+        indexes: The attributes by which entries are found without a look at all of them; one within
+            another as a path, ``"resources.memory"``. Members of a set, list or tuple are indexed
+            one by one.
         name: What the registry is called in errors and events.
 
     Raises:
@@ -112,22 +110,21 @@ class Registry(Generic[KeyT, ValueT]):
     ) -> AbstractContextManager[Entry[KeyT, ValueT]]:
         """Register a value, until the block ends.
 
-        It is there at once. The end of the block removes it, unless that was done before; an
-        entry that somebody else has registered by then is left alone. Without ``with`` it stays
-        until `unregister`.
+        It is there at once, and without ``with`` until `unregister`. The end of the block removes
+        this entry only, if it is still there.
 
         Args:
             key: What it is registered as.
             value: What is registered.
-            **attributes: What it is found by. Mappings, lists, tuples and sets are copied. One that
-                is called ``key`` or ``value`` can be given by `update`.
+            **attributes: What it is found by. Mappings, lists, tuples and sets are copied. Those
+                called ``key`` or ``value`` are given by `update`.
 
         Returns:
             The block, for ``with``; it gives the entry.
 
         Raises:
             NameTaken: If the key is registered, and keys are unique.
-            ValueError: If there is a dot in the name of an attribute.
+            ValueError: If an attribute has a dot in its name.
 
         Emits:
             Registered: At once.
@@ -153,15 +150,15 @@ class Registry(Generic[KeyT, ValueT]):
     ) -> Entry[KeyT, ValueT]:
         """Register a value, until the running incarnation of a child ends.
 
-        However that ends, by an exit, a crash or a stop, the entry is gone before the supervisor
-        does anything about it. The next incarnation has to register anew.
+        The entry is gone before the supervisor acts on the exit, crash or stop. The next
+        incarnation registers anew.
 
         Args:
             key: What it is registered as.
             value: What is registered.
-            owner: The child; `current_child` for whoever registers itself. One that is about to be
-                started for the first time will do. No attribute can be called that here.
-            **attributes: What it is found by. Mappings, lists, tuples and sets are copied.
+            owner: The child: `current_child`, or one that runs or is about to be started for the
+                first time.
+            **attributes: As for `register`; here none is called ``owner`` either.
 
         Returns:
             The entry.
@@ -170,7 +167,7 @@ class Registry(Generic[KeyT, ValueT]):
             NameTaken: If the key is registered, and keys are unique.
             OwnerNotRunning: If no incarnation of *owner* is running.
             TypeError: If *owner* is no child.
-            ValueError: If there is a dot in the name of an attribute.
+            ValueError: If an attribute has a dot in its name.
 
         Emits:
             Registered: At once.
@@ -207,10 +204,10 @@ class Registry(Generic[KeyT, ValueT]):
 
     @enable_ki_protection
     def unregister(self, key: KeyT | Entry[KeyT, ValueT]) -> None:
-        """Remove what is registered; if nothing is, do nothing.
+        """Remove what is registered, if anything is.
 
         Args:
-            key: A key, for all of its entries; or an entry, for this one and no other of its key.
+            key: A key, for all of its entries; or an entry, for that one.
 
         Raises:
             ValueError: If it is an entry of another registry.
@@ -238,23 +235,20 @@ class Registry(Generic[KeyT, ValueT]):
     def update(
         self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
-        """Change some attributes of an entry, or its value; the others stay.
-
-        Place and owner stay as well.
+        """Change some attributes of an entry, or its value; all else stays, place and owner too.
 
         Args:
-            key: A key, if keys are unique; or an entry, for this one, and not another that has its
-                key by now.
+            key: A key, if keys are unique; or an entry, for that one and no later one of its key.
             value: The new value.
-            **attributes: The attributes that change. None for one that was there keeps its name.
+            **attributes: The attributes that change; one set to None is kept, as None.
 
         Returns:
             The entry as it is now.
 
         Raises:
             NotRegistered: If it is not there, or not any more.
-            ValueError: If a key is given, and keys are not unique; if it is an entry of another
-                registry; or if there is a dot in the name of an attribute.
+            ValueError: If a key is given, and keys are not unique; if the entry is of another
+                registry; or if an attribute has a dot in its name.
 
         Emits:
             Updated: At once.
@@ -273,13 +267,10 @@ class Registry(Generic[KeyT, ValueT]):
     def replace(
         self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
-        """Give an entry other attributes, instead of all that it has.
-
-        Value, place and owner stay, unless another value is given.
+        """Replace all attributes of an entry, and its value if one is given; place and owner stay.
 
         Args:
-            key: A key, if keys are unique; or an entry, for this one, and not another that has its
-                key by now.
+            key: As for `update`.
             value: The new value.
             **attributes: All attributes that it has from now on.
 
@@ -288,8 +279,7 @@ class Registry(Generic[KeyT, ValueT]):
 
         Raises:
             NotRegistered: If it is not there, or not any more.
-            ValueError: If a key is given, and keys are not unique; if it is an entry of another
-                registry; or if there is a dot in the name of an attribute.
+            ValueError: As for `update`.
 
         Emits:
             Updated: At once.
@@ -308,9 +298,6 @@ class Registry(Generic[KeyT, ValueT]):
     def lookup(self, key: KeyT) -> Entry[KeyT, ValueT]:
         """Return the entry of a key; if it has several, the oldest.
 
-        Args:
-            key: What it is registered as.
-
         Raises:
             NotRegistered: If there is none.
 
@@ -328,9 +315,6 @@ class Registry(Generic[KeyT, ValueT]):
     def lookup_all(self, key: KeyT) -> list[Entry[KeyT, ValueT]]:
         """Return all entries of a key, in order of registration.
 
-        Args:
-            key: What they are registered as.
-
         Example:
             >>> registry = Registry[str, str](keys="duplicate")
             >>> with registry.register("news", "ann"), registry.register("news", "bob"):
@@ -340,10 +324,7 @@ class Registry(Generic[KeyT, ValueT]):
         return [*self._book.store.all_of(key)]
 
     def get(self, key: KeyT) -> Entry[KeyT, ValueT] | None:
-        """Return the entry of a key; if it has several, the oldest; None if it has none.
-
-        Args:
-            key: What it is registered as.
+        """Return the entry of a key, the oldest of several; None if it has none.
 
         Example:
             >>> print(Registry[str, int]().get("web"))
@@ -354,10 +335,8 @@ class Registry(Generic[KeyT, ValueT]):
     def find(self, /, **equal: object) -> list[Entry[KeyT, ValueT]]:
         """Return the entries with these attributes, in order of registration.
 
-        It is a `query` of equalities; `where` tells what is equal.
-
         Args:
-            **equal: The attributes. One within others is written as
+            **equal: The attributes, compared as `where` tells. One within another is written
                 ``**{"resources.memory": 0.5}``. Without any, all entries are returned.
 
         Raises:
@@ -376,12 +355,10 @@ class Registry(Generic[KeyT, ValueT]):
     def query(self, *criteria: Criterion) -> list[Entry[KeyT, ValueT]]:
         """Return the entries that match all criteria, in order of registration.
 
-        Of the criteria that an index knows about, the one with the fewest entries is looked up
-        there; these entries are held against the others, one by one.
+        One index is asked, the one that leaves the fewest entries; those are compared one by one.
 
         Args:
-            *criteria: What they have to be like, made by `where`. Without any, all entries are
-                returned.
+            *criteria: Made by `where`. Without any, all entries are returned.
 
         Raises:
             TypeError: If one of them is no criterion.
@@ -412,13 +389,13 @@ class Registry(Generic[KeyT, ValueT]):
     # Changing much at once
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make all changes in the block, or none: if an error comes out of it, all are undone.
+        """Make all changes in the block, or none: an error that leaves it undoes them.
 
-        Who watches or waits is told at its end. A transaction within another one can fail on its
-        own, and is told of with the other.
+        Whoever watches or waits is told at the end. A transaction within another may fail alone; it
+        is told of at the end of the outer one.
 
-        There is no awaiting in it, for others would see what may yet be undone. If other tasks
-        could run, it is undone as soon as one of them changes anything, or at its end.
+        Do not await in the block: others would see what may yet be undone. If other tasks could
+        run, it is undone, as soon as one of them changes anything or at its end.
 
         Returns:
             The block, for ``with``.
@@ -444,12 +421,9 @@ class Registry(Generic[KeyT, ValueT]):
     async def wait_for(self, key: KeyT) -> Entry[KeyT, ValueT]:
         """Wait until a key is registered.
 
-        Args:
-            key: What is to be registered.
-
         Returns:
-            Its entry; if it has several, the oldest. It is there when this returns: one that was
-            gone again before this task could run is not returned, and the wait goes on.
+            Its entry, the oldest of several. It is there when this returns: if it went again before
+            this task could run, the wait goes on.
 
         Cancellation:
             Leaves nothing behind.
@@ -481,15 +455,15 @@ class Registry(Generic[KeyT, ValueT]):
     ]:
         """Receive what happens to entries, from now on, until the block ends.
 
-        Nobody ever waits for a watcher. If one does not receive in time, what it has not received
-        is lost, and it gets a `Lagged` that tells how much; it may look up what is registered
-        then. To share the channel among tasks, clone it; to tell all to each, watch several times.
+        Nobody waits for a watcher. One that is too slow loses what it has not received, and gets a
+        `Lagged` instead; it may look up what is registered then. To share the channel among tasks,
+        clone it; to tell all to each, watch several times.
 
         Args:
             capacity: How many events may wait to be received, at least 1.
 
         Returns:
-            The block, for ``with``; it gives the channel. The end of the block ends the channel.
+            The block, for ``with``; it gives the channel, and ends it.
 
         Raises:
             TypeError: If *capacity* is no whole number.
@@ -514,14 +488,14 @@ class Registry(Generic[KeyT, ValueT]):
     def on_change(
         self, callback: Callable[[Registered | Updated | Unregistered], object]
     ) -> Callable[[], None]:
-        """Have a function called with every change of an entry, from now on, at once.
+        """Have a plain function called with every change of an entry, from now on, at once.
 
-        It is for books that are kept beside the registry, and must never be behind. It is called
-        synchronously, in the order of registration, when all of the change is done; with what a
-        transaction has changed at its end, and never with what was undone. Whoever subscribed to
-        events is told after that. What it raises is logged and ignored.
+        It keeps books beside the registry that are never behind. Functions are called in order of
+        registration, when the change is complete, and before subscribers to events; with the
+        changes of a transaction at its end, and never with what was undone. What one raises is
+        logged and ignored.
 
-        It may change the registry itself. That is told when all were told of the present change.
+        It may change the registry. That is told when all know of the present change.
 
         Args:
             callback: A plain function of the event.
@@ -573,9 +547,11 @@ class Registry(Generic[KeyT, ValueT]):
             raise
 
     def _present(self, entry: Entry[KeyT, ValueT]) -> Entry[KeyT, ValueT] | None:
-        """Return what an entry is now; None if it is gone."""
+        """Return an entry as it is now; None if it is gone."""
         if not entry.is_from(self._book):
-            raise ValueError(f"{entry!r} is an entry of another registry")
+            raise ValueError(
+                f"{entry!r} is an entry of another registry: call the method of that one"
+            )
         return self._book.store.by_serial.get(entry.serial)
 
     def _changing(self, verb: str, key: KeyT | Entry[KeyT, ValueT]) -> Entry[KeyT, ValueT]:
@@ -611,7 +587,7 @@ class Registry(Generic[KeyT, ValueT]):
 
 @final
 class _Block(Generic[KeyT, ValueT]):
-    """For as long as it is open, an entry is registered."""
+    """Keeps an entry registered while it is open."""
 
     __slots__ = ("_book", "_entry", "_was_entered")
 

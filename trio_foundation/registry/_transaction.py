@@ -1,8 +1,8 @@
 """Changes that are made all together or not at all.
 
-A transaction remembers its changes, and an error turns them round, the last one first. That is
-sound as long as nobody else runs meanwhile, so nobody may await in one. Who does is found out:
-others may only read what may yet be undone, and not change it.
+A transaction remembers its changes, and an error undoes them, the last first. That is sound only
+while nobody else runs, so nobody may await in one. Who does is found out: other tasks may read what
+may yet be undone, but not change it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AWAITED = (
 
 
 class Step(NamedTuple):
-    """One change: the entry before it, and the one after it; either may be missing."""
+    """One change: the entry before and after it; either may be missing."""
 
     kind: type[Change]
     before: AnyEntry | None
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
     @property
     def serial(self) -> int:
-        """The serial number of the entry that it is about."""
+        """The serial number of its entry."""
         entry = self.before if self.after is None else self.after
         assert entry is not None
         return entry.serial
@@ -50,7 +50,7 @@ class Journal(Protocol):
     """What a transaction is written in."""
 
     transaction: Transaction | None
-    """The innermost one that is open."""
+    """The innermost open one."""
 
     def check_transaction(self) -> None: ...
 
@@ -60,16 +60,12 @@ class Journal(Protocol):
 
 
 class _Mark:
-    """What a task carries for as long as no other one has run."""
+    """What a task carries until another one has run."""
 
 
 @final
 class Transaction:
-    """The block of a transaction.
-
-    Args:
-        journal: What it is written in.
-    """
+    """The block of a transaction, written in *journal*."""
 
     __slots__ = (
         "_journal",
@@ -89,10 +85,10 @@ class Transaction:
     """What has changed in it, in order."""
 
     is_open: bool
-    """Whether the block is."""
+    """Whether the block is open."""
 
     is_broken: bool
-    """Whether another task has come to change the registry, and all steps are undone."""
+    """Whether all its steps are undone, since another task changed the registry."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -104,11 +100,11 @@ class Transaction:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is that of the running task."""
+        """Whether it is the running task's."""
         return self._task is _running_task()
 
     def and_outer_ones(self) -> Iterator[Transaction]:
-        """Yield it, and all that it is within, from the inside."""
+        """Yield it and those around it, from the inside."""
         each: Transaction | None = self
         while each is not None:
             yield each
@@ -147,7 +143,7 @@ class Transaction:
 
     @property
     def _was_left_alone(self) -> bool:
-        """Whether no other task can have run since it was entered, or is the one that ends it."""
+        """Whether no other task can have run since it was entered, or ends it."""
         if self.is_broken or not self.is_ours:
             return False
         return self._task is None or _mark_of(self._task) is self._mark
@@ -164,7 +160,7 @@ def _running_task() -> trio.lowlevel.Task | None:
 
 
 def _mark_of(task: trio.lowlevel.Task) -> _Mark:
-    """Return the mark of a task; it is another one if others could run since it was asked for."""
+    """Return a task's mark, a new one if others could run since the last call."""
     # Trio sets this to None whenever a task is rescheduled, and while it runs nobody else uses it.
     mark = cast("object", task.custom_sleep_data)
     if not isinstance(mark, _Mark):

@@ -1,7 +1,6 @@
 """Those who want to be told of every change.
 
-Nobody waits for a watcher. One that does not receive what it is told is told so instead, and may
-look for itself.
+Nobody waits for a watcher: a slow one is told how much it has lost.
 """
 
 from __future__ import annotations
@@ -20,13 +19,7 @@ __all__ = ["Watcher"]
 
 @final
 class Watcher:
-    """The near end of the channel of one who watches, and the block in which it is open.
-
-    Args:
-        registry: The name of the registry.
-        capacity: How many events may wait to be received.
-        watchers: All who watch.
-    """
+    """The sending end of a watcher's channel, and the block in which it is open."""
 
     __slots__ = ("_receive", "_registry", "_send", "_spare", "_was_entered", "_watchers")
 
@@ -39,11 +32,7 @@ class Watcher:
         self._was_entered = False
 
     def tell(self, change: Change) -> Lagged | None:
-        """Tell what has happened; or how much is lost, if there is no room.
-
-        Returns:
-            What was told instead, if there was none.
-        """
+        """Tell of a change; without room, send a `Lagged` instead, and return it."""
         try:
             self._send.send_nowait(change)
         except trio.WouldBlock:

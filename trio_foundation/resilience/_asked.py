@@ -22,7 +22,7 @@ class Asked(Generic[P, R]):
 
     def __init__(self) -> None:
         self.functions: dict[object, Callable[P, R]] = {}
-        """Those that are there; to call them, iterate over this, as they come and go."""
+        """Those that are there. To call them, iterate over this: they come and go."""
 
     def __iter__(self) -> Iterator[Callable[P, R]]:
         return iter(tuple(self.functions.values()))

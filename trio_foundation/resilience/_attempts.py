@@ -1,7 +1,4 @@
-"""The attempts of one call that is tried again when it fails.
-
-What is decided about them is in `_rules`; here the function is called, and the wait waited.
-"""
+"""The attempts of one call. What is decided about them is in `_rules`."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ R = TypeVar("R")
 @final
 @attrs.define(eq=False)
 class Policy:
-    """The options of `retry`, which have been checked. Nobody changes them."""
+    """The options of `retry`, checked."""
 
     attempts: int | float
     backoff: Backoff
@@ -56,13 +53,7 @@ class Policy:
 
 @final
 class Attempts(Generic[R]):
-    """The attempts of one call.
-
-    Args:
-        policy: What to do when one fails.
-        async_fn: The function.
-        args: Its positional arguments.
-    """
+    """The attempts of one call."""
 
     __slots__ = (
         "_args",
@@ -91,11 +82,7 @@ class Attempts(Generic[R]):
             self._ledger.note_call(trio.current_time())
 
     async def make(self) -> R:
-        """Make one after the other, until one succeeds, or there are no more.
-
-        Returns:
-            What the last one returned.
-        """
+        """Make one after the other, until one succeeds or there are no more; return its result."""
         is_not_enough = self._policy.retry_result
         within = self._policy.attempt_timeout
         while True:

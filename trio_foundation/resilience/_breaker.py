@@ -41,45 +41,40 @@ A = TypeVarTuple("A")
 class CircuitBreaker:
     """Lets calls through while they succeed, and rejects them for a while when they fail.
 
-    What is out of order is not helped by more calls, and whoever calls it only waits. So after
-    *failure_threshold* failures in a row, or when the share of failures is too high, the
-    breaker opens: calls are rejected at once with `BreakerOpen`. After *reset_timeout* it lets
-    a call through to try (a probe), and closes if that succeeds.
+    After *failure_threshold* failures in a row, or too large a share of them, it opens: calls are
+    rejected at once with `BreakerOpen`. After *reset_timeout* it lets one through to try (a probe),
+    and closes if that succeeds. What ends in another state than it began in changes nothing.
 
-    The breaker itself only decides. A guarded call runs in a task of its own, and blocks
-    nobody; a result that comes when another state has begun changes nothing.
-
-    It serves one Trio run at a time, in one thread, as its times are by the clock of that run.
-    One that is made at module level, and used in one run after the other, needs a `reset` when
-    a run begins.
+    It serves one Trio run at a time, in one thread, and goes by its clock. One that is made at
+    module level needs a `reset` when the next run begins.
 
     Args:
-        name: What it is called, in errors and events.
+        name: What errors and events call it.
         failure_threshold: How many failures in a row open it.
         failure_rate: The share of failures, above 0 and up to 1, that opens it instead.
-        window: Of which calls that share is taken: the last so many (an int), or those of the
-            last so many seconds (a float). By default the last 100.
-        minimum_calls: How many calls there have to be in the window before the share counts.
-        slow_after: How long a call may take, in seconds, before it counts as a failure, while
-            it is still under way. With a guard that is noticed at the next use of the breaker.
+        window: Of which calls that is the share: the last so many (an int), or those of so many
+            seconds (a float). By default the last 100.
+        minimum_calls: How many calls the window has to hold before the share counts.
+        slow_after: After how many seconds a call counts as a failure, while it is still under way.
+            With a guard that is noticed at the next use of the breaker.
         reset_timeout: How long it stays open, in seconds; a `Backoff` makes it longer with each
-            probe that fails. An error with a number of seconds as its *retry_after* says itself
-            how long.
+            failed probe. An error with a number of seconds as its *retry_after* says itself how
+            long.
         success_threshold: How many probes have to succeed before it closes.
         half_open_max_calls: How many probes there may be at once.
-        probe_timeout: How long a probe may take, in seconds, before it is cancelled and counts
-            as a failure; by default as long as *reset_timeout* is at first, if that is not 0.
+        probe_timeout: After how many seconds a probe is cancelled, and counts as a failure; by
+            default as long as *reset_timeout* is at first, if that is not 0.
         counts: Which errors are failures: types, or a function that returns ``"failure"``,
-            ``"success"`` or ``"ignored"``. All others say nothing, and neither does `NotCalled`
-            unless it is named.
+            ``"success"`` or ``"ignored"``. Others say nothing, nor does `NotCalled` unless it is
+            named.
         ignores: Which of these say nothing after all.
         result_is_failure: A function that says which results are failures; a block has none.
         cancel_in_flight: Whether calls under way are cancelled when it opens; each raises
             `BreakerOpen`.
         nursery: Where the tasks of its calls run; without, each call has a nursery of its own.
             `open_breakers` gives one.
-        health: An async function that the breaker itself calls to try whether it may close, so
-            that no user's call has to; it needs a *nursery*.
+        health: An async function that the breaker calls to try whether it may close, so that no
+            user's call has to; it needs a *nursery*.
         rng: Where the jitter of a `Backoff` comes from.
 
     Raises:
@@ -191,9 +186,9 @@ class CircuitBreaker:
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
         """Call an async function in a task of its own, if the breaker lets it through.
 
-        The function sees the caller's context variables. It runs in another task, so it does
-        not hold what the caller holds, a `trio.Lock` for example; where that matters, use
-        `guard`. Nor should it hold one when it returns: in a block of breakers the task lives on.
+        The function sees the caller's context variables, but holds none of its locks; where it has
+        to, use `guard`. Nor should it hold one when it returns: in a block of breakers the task
+        lives on.
 
         Args:
             async_fn: The function.
@@ -203,15 +198,13 @@ class CircuitBreaker:
             What it returned.
 
         Raises:
-            BreakerOpen: If the breaker does not let it through, or has ended it: as a probe that
-                took too long, because it has opened (*cancel_in_flight*), or because its
-                nursery has ended.
+            BreakerOpen: If it is rejected; or ended, as a probe that took too long, by
+                *cancel_in_flight*, or because its nursery has ended.
             Exception: What the function raised, the very same object.
 
         Cancellation:
-            Cancels the function, and waits for it to end. That says nothing about it, unless it
-            was by a deadline: callers who give up are how an outage looks. With *slow_after*
-            they have to have waited that long.
+            Cancels the function, and waits for it to end. By a deadline that is a failure, if the
+            caller has waited for *slow_after*, where that is set; otherwise it says nothing.
 
         Emits:
             CallSucceeded, CallFailedThrough, CallRejected, ProbeStarted, SlowCall, StaleResult,
@@ -244,17 +237,13 @@ class CircuitBreaker:
         return cast("R", call.result)
 
     def guard(self) -> AbstractAsyncContextManager[None]:
-        """Guard a block, in the caller's own task.
-
-        The block runs like a call: its error is judged, and entering it raises `BreakerOpen` if
-        the breaker is open. It opens no scope where none is needed.
+        """Guard a block in the caller's own task; its error is judged like that of a call.
 
         Returns:
-            The block, for ``async with``; it can be entered once.
+            The block, for ``async with``, to be entered once.
 
         Raises:
-            BreakerOpen: On entering, if the breaker does not let it through; on leaving, if the
-                breaker has ended it.
+            BreakerOpen: On entering, if it is rejected; on leaving, if the breaker has ended it.
 
         Cancellation:
             As with `call`. Entering is no schedule point, unless it is rejected.
@@ -287,10 +276,7 @@ class CircuitBreaker:
         self._core.change(lambda now: circuit.close("forced", now))
 
     def reset(self) -> None:
-        """Be closed again after whatever it was; the same as `force_closed`, by another name.
-
-        The figures of `statistics` go on.
-        """
+        """Do as `force_closed` does, with the cause ``reset``; the figures of `statistics` go on."""
         circuit = self._core.circuit
         self._core.change(lambda now: circuit.close("reset", now))
 
@@ -298,8 +284,7 @@ class CircuitBreaker:
     def refuse_when(self, refuses: Callable[[], bool]) -> Generator[None]:
         """Reject calls whenever a function says so, until the block ends.
 
-        It comes before everything else, and changes no state: for a time of maintenance, say, or
-        to see in a test what becomes of callers that are rejected.
+        It is asked first, and changes no state: for maintenance, say, or a test of rejections.
 
         Args:
             refuses: A plain function that is asked before each call.
@@ -325,7 +310,7 @@ class CircuitBreaker:
         """
         if not is_plain_function(refuses):
             raise TypeError(
-                f"refuse_when takes a plain function, which is called at once, not {refuses!r}"
+                f"refuse_when takes a plain function, not {refuses!r}: write refuse_when(lambda: True)"
             )
         with self._core.refusers.including(refuses):
             yield
@@ -347,7 +332,7 @@ class CircuitBreaker:
             The state that it is in.
 
         Raises:
-            ValueError: If there is no such state, or none is named.
+            ValueError: If a state is unknown, or none is named.
 
         Cancellation:
             Leaves nothing behind.
@@ -365,7 +350,7 @@ class CircuitBreaker:
             half_open 10.0
         """
         if not states:
-            raise ValueError("wait_state takes states to wait for, such as 'closed'")
+            raise ValueError("wait_state takes one state or more: write wait_state('closed')")
         for state in states:
             check_choice("state", state, get_args(BreakerState))
         await trio.lowlevel.checkpoint()
@@ -381,7 +366,7 @@ class CircuitBreaker:
         The breaker never waits for it: when the channel is full its oldest change goes.
 
         Args:
-            capacity: How many changes may wait to be received, at least 1.
+            capacity: How many changes the channel holds, at least 1.
 
         Yields:
             The channel.

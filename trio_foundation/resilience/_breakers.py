@@ -11,7 +11,7 @@ from typing import TypeVar, Unpack, final, overload
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_async_fn, check_count
+from .._base import AsyncBlock, check_async_fn, check_count
 from ._breaker import CircuitBreaker
 from ._options import BreakerOptions
 from ._statistics import BreakerStatistics
@@ -29,9 +29,8 @@ _SPARE_TASKS = 64
 class Breakers(Mapping[object, CircuitBreaker]):
     """Breakers by key, each made when it is first asked for; what `open_breakers` gives.
 
-    ``breakers[key]`` makes one; ``key in breakers`` and iteration tell of those that are
-    there. When there are too many, those go first that are closed, have no call under way, and
-    were not asked for longest; one that matters is never dropped.
+    ``breakers[key]`` makes one; ``key in breakers`` and iteration do not. Beyond *max_breakers*
+    those are dropped that are closed and have no call under way, the longest unused first.
 
     Example:
         >>> import trio
@@ -95,7 +94,7 @@ class Breakers(Mapping[object, CircuitBreaker]):
             **options: The options of `CircuitBreaker`.
 
         Raises:
-            ValueError: If that breaker is there already, or an option makes no sense.
+            ValueError: If that breaker is made already, or an option makes no sense.
 
         Example:
             >>> import trio
@@ -105,7 +104,7 @@ class Breakers(Mapping[object, CircuitBreaker]):
             >>> trio.run(main)
         """
         if key in self._breakers:
-            raise ValueError(f"the breaker of {key!r} is there already: configure it before")
+            raise ValueError(f"the breaker of {key!r} is made already: call configure() before")
         self._make(key, options)  # and forget it: what makes no sense is refused here
         self._overrides[key] = options
 
@@ -135,8 +134,7 @@ def open_breakers(
     """Open a block of circuit breakers, one for each key, whose calls run in its nursery.
 
     Args:
-        max_breakers: How many breakers there may be before idle ones are dropped; with
-            `math.inf`, any number.
+        max_breakers: How many there may be before idle ones are dropped; `math.inf` sets no limit.
         **defaults: The options of each `CircuitBreaker`.
 
     Returns:
@@ -147,8 +145,8 @@ def open_breakers(
         ValueError: If an option makes no sense.
 
     Cancellation:
-        Leaving it, cancelled or not, cancels the calls that are under way. Whoever waits for
-        one, and is not cancelled, gets `BreakerOpen` with the state ``closed_down``.
+        Leaving it, cancelled or not, cancels the calls under way. Whoever waits for one, and is not
+        cancelled, gets `BreakerOpen` with the state ``closed_down``.
 
     Example:
         >>> import trio
@@ -170,7 +168,9 @@ def open_breakers(
 
 
 @final
-class _Block(AbstractAsyncContextManager[Breakers]):
+class _Block(AsyncBlock[Breakers]):
+    opens = "breakers"
+
     def __init__(self, defaults: BreakerOptions, max_breakers: float) -> None:
         self._defaults = defaults
         self._max_breakers = max_breakers

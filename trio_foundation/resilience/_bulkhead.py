@@ -1,11 +1,8 @@
 """So many at once, and no more.
 
-A ship whose hull is one room sinks by one leak. If all calls share all connections, one
-service that hangs takes every one of them, and calls that have nothing to do with it wait as
-well. A bulkhead gives a service so many slots, and turns away at once what finds no room.
-
-Trio's `trio.CapacityLimiter` also counts slots, but it lets any number wait, in one order, and
-a task that waits cannot be told that there is no point in it.
+If all calls share all connections, one service that hangs takes every one. A bulkhead gives a
+service so many slots, and turns away what finds no room. `trio.CapacityLimiter` lets any number
+wait, in one order.
 """
 
 from __future__ import annotations
@@ -31,14 +28,15 @@ R = TypeVar("R")
 WaitingOrder: TypeAlias = Literal["fifo", "lifo"]
 """Who of those that wait goes first: ``fifo``, who has waited longest; ``lifo``, who came last.
 
-Under more load than can be borne, all who wait in a long line come too late. With ``lifo``
-those whose callers still want an answer get one, and the others wait till they are cancelled."""
+Under too much load all in a long line come too late. With ``lifo`` the newest are still in time,
+and the others wait till they are cancelled.
+"""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class BulkheadStatistics:
-    """The figures of a bulkhead, at one moment.
+    """The figures of a bulkhead.
 
     Example:
         >>> Bulkhead(10).statistics().limit
@@ -71,26 +69,24 @@ class BulkheadStatistics:
 class Bulkhead:
     """A number of slots, each for one call at a time.
 
-    A slot is held for the length of a block, ``async with bulkhead:``, or of a call. Whatever
-    ends the block gives it back. A block within a block takes a second slot; if all who hold
-    one wait for another, they wait for ever.
+    A slot is held for a block, ``async with bulkhead:``, or a `call`. A block within a block takes
+    a second slot; if all who hold one wait for another, they wait for ever.
 
-    It may be made outside of Trio. Each Trio run that uses it has so many slots of its own.
+    It may be made outside of Trio. Each Trio run has slots of its own.
 
     Args:
         limit: How many may run at once, at least 1.
-        max_waiting: How many more may wait for a slot; `math.inf` sets no limit. With 0, who
-            finds no slot is turned away.
-        order: Who of those that wait goes first: ``fifo`` or ``lifo``; see `WaitingOrder`.
-        name: What it is called, in errors.
+        max_waiting: How many more may wait, `math.inf` for any number; the others are turned away.
+        order: Who of those that wait goes first; see `WaitingOrder`.
+        name: What errors call it.
 
     Raises:
         TypeError: If *limit* or *max_waiting* is no whole number.
-        ValueError: If one of them is too small, or *order* is neither of the two.
+        ValueError: If one of them is too small, or *order* is unknown.
 
     Cancellation:
-        Who is cancelled while waiting leaves the line, and takes no slot. Entering the block
-        is a checkpoint, leaving it is none.
+        Who is cancelled while waiting takes no slot. Entering the block is a checkpoint, leaving it
+        is none.
 
     Example:
         >>> import trio
@@ -127,7 +123,7 @@ class Bulkhead:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """What errors call it."""
         return self._name
 
     @property
@@ -137,10 +133,10 @@ class Bulkhead:
 
     @enable_ki_protection
     def resize(self, limit: int) -> None:
-        """Change how many may run at once. It is to be called in the Trio thread.
+        """Change how many may run at once; call it in the Trio thread.
 
-        If there are more slots, those who wait get them. If there are fewer, nobody is
-        disturbed: nobody is let in until enough have left.
+        Those who wait get the new slots. If there are fewer, nobody is disturbed, and nobody let in
+        until enough have left.
 
         Args:
             limit: How many may run at once from now on, at least 1.
@@ -166,7 +162,7 @@ class Bulkhead:
             *args: Its positional arguments; bind keyword arguments with `functools.partial`.
 
         Returns:
-            What the function returned.
+            What it returned.
 
         Raises:
             BulkheadFull: If there is no slot, and no room to wait for one.
@@ -239,11 +235,7 @@ class Bulkhead:
 
 @final
 class _Slots:
-    """The slots in one Trio run.
-
-    Whoever waits is parked, and whoever is woken has a slot: in between is nobody. While
-    somebody waits, there is no free slot.
-    """
+    """The slots in one Trio run. While somebody waits none is free; who is woken has one."""
 
     __slots__ = ("admitted", "peak", "rejected", "running", "waiting")
 
@@ -263,7 +255,7 @@ class _Slots:
             trio.lowlevel.reschedule(task)
 
     async def wait(self) -> None:
-        """Wait for a slot. Who is cancelled then leaves the line, and takes none."""
+        """Wait for a slot."""
         task = trio.lowlevel.current_task()
         self.waiting[task] = None
 
@@ -276,9 +268,5 @@ class _Slots:
 
 @disable_ki_protection
 async def _run(async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]) -> R:
-    """Run the user's function, which a KeyboardInterrupt may reach at any point.
-
-    Returns:
-        What it returned.
-    """
+    """Run the user's function, which a KeyboardInterrupt may reach at any point."""
     return await async_fn(*args)

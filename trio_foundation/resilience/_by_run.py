@@ -1,9 +1,7 @@
 """What each Trio run has for itself.
 
-A guard is often made when a module is imported, and then used in one Trio run after the other,
-or by two at the same time in two threads. But the tasks that wait in its line are of one run, and
-the times it remembers are by one clock. So they are kept with the run. What is left of a run that
-was torn apart then troubles no other one.
+A guard that is made at import serves several runs, even two at a time. But the tasks that wait in
+its line are of one run, and its times by one clock.
 """
 
 from __future__ import annotations
@@ -22,12 +20,7 @@ _things: RunVar[WeakKeyDictionary[object, Any]] = RunVar("trio_foundation.resili
 
 
 def of_this_run(owner: object, make: Callable[[], T]) -> T:
-    """Return what somebody has in the Trio run that this is; it is made when first asked for.
-
-    Args:
-        owner: Whose it is. What it has is forgotten when nobody holds the owner any more.
-        make: What makes it. Outside of any Trio run it is made, and not kept.
-    """
+    """Return what somebody has in this Trio run; it is made first, and goes with its owner."""
     if not in_trio_run():
         return make()
     try:

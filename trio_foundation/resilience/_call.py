@@ -1,9 +1,7 @@
 """A guarded call in a task of its own.
 
-The caller waits beside it, so that a call that hangs can be left, and one that the breaker
-ends can be ended. What the caller sees is what it would have seen without the task: the same
-result, the same error, its own cancellation; and what the function sees are the caller's
-context variables.
+The caller waits beside it, so a call that hangs can be left or ended. The caller sees what it would
+see without the task.
 """
 
 from __future__ import annotations
@@ -64,11 +62,7 @@ class GuardedCall(Flight):
 
     @enable_ki_protection
     async def run_in(self, workers: Workers) -> None:
-        """Run it in a nursery, and wait, in the caller's task, until it has ended.
-
-        Raises:
-            BreakerOpen: If the nursery is closed to new arrivals.
-        """
+        """Run it in a nursery, and wait, in the caller's task, until it has ended."""
         core = self._core
         scope = self.scope = trio.CancelScope()
         if self.is_probe and core.probe_timeout is not None:
@@ -156,7 +150,7 @@ class GuardedCall(Flight):
 
     @disable_ki_protection
     async def _run(self) -> object:
-        """Run the guarded function, which a KeyboardInterrupt may reach at any point."""
+        """Run the guarded function; a KeyboardInterrupt may reach it at any point."""
         try:
             return await self._async_fn(*self._args)
         except BaseExceptionGroup as group:
@@ -173,11 +167,7 @@ class GuardedCall(Flight):
 
     @enable_ki_protection
     def raise_what_came(self) -> NoReturn:
-        """Judge a call that has no result.
-
-        Raises:
-            BaseException: What the function raised, or the caller's own cancellation.
-        """
+        """Judge a call without a result; raise its error, or the caller's own cancellation."""
         core = self._core
         if self._error is not None:
             self._hand_over(self._error)

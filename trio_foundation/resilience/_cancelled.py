@@ -12,10 +12,7 @@ __all__ = ["is_by_deadline", "is_only_cancelled", "without_cancelled"]
 
 
 def without_cancelled(error: BaseException) -> BaseException | None:
-    """Return an error less every `trio.Cancelled` in it; None if nothing is left.
-
-    An error with none in it is returned as it is, the very same object.
-    """
+    """Return an error less every `trio.Cancelled` in it, itself if there is none; or None."""
     leaves = list(leaves_of(error))
     cancelled = [leaf for leaf in leaves if isinstance(leaf, trio.Cancelled)]
     if not cancelled:

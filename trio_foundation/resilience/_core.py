@@ -1,7 +1,7 @@
 """What a breaker knows and tells, whichever way its calls are run.
 
-Nearly everything in here is synchronous, so no other task ever sees it half done. What it tells
-is told last, when all is in order again: whoever listens may call the breaker.
+Nearly all is synchronous, so no other task sees it half done. It tells last: whoever listens may
+call the breaker.
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class Core:
         """Whether probes are its own business, and no user's call is one."""
         self.last_error: BaseException | None = None
         self.on_open: Callable[[], None] | None = None
-        """Called when it opens."""
         self.watch: trio.CancelScope | None = None
         """What ends the task that looks after slow calls, if there is one."""
         self.is_probing = False
@@ -114,11 +113,7 @@ class Core:
 
     @enable_ki_protection
     def is_clear(self, now: float) -> bool:
-        """Return whether a call may be let through without more ado: nothing at all is amiss.
-
-        Args:
-            now: The time, in seconds.
-        """
+        """Return whether nothing is amiss, so that a call may be let through at *now*."""
         if self._slow_line:
             self.touch(now)
         return (
@@ -129,20 +124,7 @@ class Core:
 
     @enable_ki_protection
     async def clear(self, run: ThisRun, now: float) -> float:
-        """Find out whether a call may be let through that is not clear.
-
-        Args:
-            run: The run that it is made in.
-            now: The time, in seconds.
-
-        Returns:
-            The time to `book` it at, in seconds.
-
-        Raises:
-            BreakerOpen: If it is rejected.
-            trio.Cancelled: If the caller is cancelled, or its deadline is past: while a task
-                does not wait, Trio does not notice that a deadline passes.
-        """
+        """Return when to `book` a call that is not clear, in seconds, or raise why not."""
         while True:
             refusal = self.refusal(now)
             if refusal is not None:
@@ -152,18 +134,14 @@ class Core:
                     raise refusal
                 finally:
                     del refusal  # its traceback holds this frame
+            # While a task does not wait, Trio does not notice that a deadline passes.
             if trio.current_effective_deadline() > now:
                 return now
             await trio.lowlevel.checkpoint()
             now = run.clock.current_time()
 
     def refusal(self, now: float, *, is_own: bool = False) -> BreakerOpen | None:
-        """Return the error of a call that is not let through at a time, in seconds.
-
-        Args:
-            now: The time, in seconds.
-            is_own: Whether the call is the breaker's own probe.
-        """
+        """Return the error of a rejected call; *is_own*: of the breaker's own probe."""
         self.touch(now)
         circuit = self.circuit
         # Who is asked may change the state, so that is looked at afterwards.
@@ -227,11 +205,9 @@ class Core:
 
     @enable_ki_protection
     def end_well(self, flight: Flight) -> None:
-        """Note that a call has succeeded; by the short way, if nothing has happened meanwhile.
-
-        It is still the state that let the call through, so no open time can be over.
-        """
+        """Note that a call has succeeded; by the short way, if nothing has happened meanwhile."""
         now = flight.run.clock.current_time()
+        # In the state that let it through no open time can be over.
         if (
             flight.is_over
             or flight.is_slow
@@ -265,11 +241,7 @@ class Core:
 
     @enable_ki_protection
     def end_cancelled(self, flight: Flight, *, by_deadline: bool) -> None:
-        """Note that the caller has left. One that runs out of patience speaks against the call.
-
-        Callers who give up are how an outage looks. With *slow_after* the patience has to be
-        that long at least.
-        """
+        """Note that the caller has left: by a deadline a failure, if *slow_after* is over."""
         waited = flight.run.clock.current_time() - flight.admitted_at
         is_failure = by_deadline and (self.slow_after is None or waited >= self.slow_after)
         self.end(flight, "failure" if is_failure else "cancelled")
@@ -421,7 +393,6 @@ class Core:
             emit(event)
 
     def _break_off(self) -> None:
-        """End the calls under way."""
         for flight in self._flights:
             flight.ended_by = "breaker"
             if flight.scope is not None:
@@ -444,7 +415,6 @@ class Core:
         return self._calls - ended
 
     def statistics(self) -> BreakerStatistics:
-        """Return the figures, as they are now."""
         now = trio.current_time()
         self.touch(now)
         counted, failures = self.circuit.counts(now)

@@ -29,10 +29,10 @@ class BreakerOpen(FoundationError):
     """The state that it was in."""
 
     retry_after: float | None
-    """How long it is, in seconds, until it may let a call through; None if that is not known."""
+    """In how many seconds it may let a call through; None if unknown."""
 
     last_error: BaseException | None
-    """The latest error that counted as a failure since it was closed; None if there was none."""
+    """The latest failure since it was closed; None if there was none."""
 
     def __init__(
         self,

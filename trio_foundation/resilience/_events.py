@@ -93,7 +93,7 @@ class CallRejected(BreakerEvent):
     """The state that it was rejected in."""
 
     retry_after: float | None
-    """How long it is, in seconds, until it may let a call through; None if not known."""
+    """In how many seconds it may let a call through; None if unknown."""
 
 
 @final
@@ -125,4 +125,4 @@ class SlowCall(BreakerEvent):
     level: ClassVar[int] = logging.INFO
 
     after: float
-    """How long it has taken, in seconds; it may still be going on."""
+    """How long it has taken until now, in seconds."""

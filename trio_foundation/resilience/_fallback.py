@@ -1,7 +1,6 @@
 """The second best answer.
 
-A price of an hour ago may be better than none. But what is cancelled wants no answer at all,
-so a cancellation is no reason to give the second best.
+A price of an hour ago may be better than none. But what is cancelled wants no answer at all.
 """
 
 from __future__ import annotations
@@ -38,27 +37,23 @@ async def fallback(
 ) -> Any:
     """Call an async function, and if it fails answer with something else.
 
-    If the second function fails too, its error comes out, and tells of the first one in its
-    ``__context__``.
-
     Args:
         async_fn: The function.
         *args: Its positional arguments.
-        otherwise: Another async function, which is called with the same arguments; or, if it
-            cannot be called, the answer itself.
-        on: Which errors are answered: a class, some classes, or a function that is asked about
-            each error. A group is answered only if each error in it is. Cancellation never is.
+        otherwise: Another async function, called with the same arguments; or, if it cannot be
+            called, the answer itself. If it fails too, its error comes out, with the first as its
+            ``__context__``.
+        on: Which `Errors` are answered. Cancellation never is.
 
     Returns:
         What the first function returned, or the second best.
 
     Raises:
-        TypeError: If *async_fn* or *otherwise* cannot be an async function, or *on* does not
-            say which errors.
+        TypeError: If *async_fn* or *otherwise* cannot be an async function, or *on* is no `Errors`.
 
     Cancellation:
-        Goes into the function that runs, and never calls the other one. It is a checkpoint
-        if it answers with a value, and else only as far as the functions are.
+        Goes into the function that runs, and calls no other. It is a checkpoint if it answers with
+        a value, and else only as far as the functions are.
 
     Example:
         >>> import trio
@@ -90,17 +85,14 @@ async def fallback(
 
 @final
 class Fallback:
-    """A second best answer, to be used again and again: a step of a `Pipeline`.
+    """`fallback`, to be used again and again: a step of a `Pipeline`.
 
     Args:
-        otherwise: An async function, which is called with the same arguments as the one that
-            failed; or, if it cannot be called, the answer itself. For type checkers it answers
-            with the same type.
-        on: Which errors are answered: a class, some classes, or a function that is asked about
-            each error.
+        otherwise: The second best; for type checkers, of the same type as the first.
+        on: Which `Errors` are answered.
 
     Raises:
-        TypeError: If *otherwise* cannot be an async function, or *on* does not say which errors.
+        TypeError: If *otherwise* cannot be an async function, or *on* is no `Errors`.
 
     Example:
         >>> import trio
@@ -124,18 +116,13 @@ class Fallback:
         return f"Fallback({self._otherwise!r})"
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, and if it fails answer with something else.
-
-        Args:
-            async_fn: The function.
-            *args: Its positional arguments, and those of the other one.
+        """Call an async function, and if it fails answer with something else, as `fallback` does.
 
         Returns:
             What the function returned, or the second best.
 
         Cancellation:
-            Goes into the function that runs, and never calls the other one. It is a checkpoint
-            if it answers with a value, and else only as far as the functions are.
+            As in `fallback`.
         """
         return cast("R", await fallback(async_fn, *args, otherwise=self._otherwise, on=self._on))
 

@@ -25,7 +25,7 @@ class BulkheadFull(NotCalled):
     """The name of the bulkhead."""
 
     limit: int
-    """How many it lets run at once."""
+    """How many run at once."""
 
     waiting: int
     """How many were waiting already."""
@@ -45,8 +45,6 @@ class BulkheadFull(NotCalled):
 class RateLimited(NotCalled):
     """It is too early: the rate limiter lets nobody pass now.
 
-    `retry` heeds *retry_after*, as it does that of every error.
-
     Example:
         >>> print(RateLimited("api", 2.5))
         rate limiter 'api' lets nobody pass now: try again in 2.5 s
@@ -56,7 +54,7 @@ class RateLimited(NotCalled):
     """The name of the rate limiter."""
 
     retry_after: float
-    """How long it is until it may let one more pass, in seconds."""
+    """In how many seconds it may let one more pass."""
 
     def __init__(self, name: str, retry_after: float) -> None:
         super().__init__(name, retry_after)
@@ -74,8 +72,7 @@ class RateLimited(NotCalled):
 class TimedOut(FoundationError, trio.TooSlowError):
     """A call took longer than it was given, and was cancelled.
 
-    It is a `trio.TooSlowError` too, and says whose time was up: an expiry further in comes
-    through under its own name.
+    It is a `trio.TooSlowError` that says whose time was up; another's comes through as it is.
 
     Example:
         >>> print(TimedOut("fetch", 2.0))
@@ -83,7 +80,7 @@ class TimedOut(FoundationError, trio.TooSlowError):
     """
 
     name: str
-    """The name that the time limit was given, or that of the function."""
+    """The name of the time limit, or of the function."""
 
     seconds: float
     """How long it was given, in seconds."""

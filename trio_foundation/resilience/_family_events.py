@@ -15,10 +15,7 @@ __all__ = ["HedgedCallFailed", "RetryScheduled"]
 @final
 @attrs.frozen(kw_only=True)
 class HedgedCallFailed(Event):
-    """One of the calls of a hedge failed, and its error did not come out of the hedge.
-
-    Another one has won, before or after it failed, or the caller was cancelled.
-    """
+    """A call of a hedge failed unseen: another has won, or the caller was cancelled."""
 
     name: ClassVar[str] = "foundation.resilience.hedged_call_failed"
     level: ClassVar[int] = logging.WARNING
@@ -42,7 +39,7 @@ class RetryScheduled(Event):
     level: ClassVar[int] = logging.WARNING
 
     what: str
-    """The name that the retry was given, or that of the function."""
+    """The name of the retry, or of the function."""
 
     attempt: int
     """How many tries were made."""
@@ -51,7 +48,7 @@ class RetryScheduled(Event):
     """How many may be made."""
 
     delay: float
-    """How long it is until the next one, in seconds."""
+    """In how many seconds."""
 
     error: str
     """The error; empty if the result was not good enough."""

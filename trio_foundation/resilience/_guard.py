@@ -77,14 +77,7 @@ class Guard(Flight, AbstractAsyncContextManager[None]):
             del left, exc  # its traceback holds this frame, and it may be what the group held
 
     def _leave(self, scope: trio.CancelScope, exc: BaseException | None) -> BaseException | None:
-        """Leave the scope.
-
-        Returns:
-            What is left of the error.
-
-        Raises:
-            BreakerOpen: If the breaker has ended the block.
-        """
+        """Leave the scope; return what is left of the error, or raise `BreakerOpen`."""
         left = exc
         try:
             if scope.__exit__(None if exc is None else type(exc), exc, None):

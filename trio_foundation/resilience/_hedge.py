@@ -1,8 +1,7 @@
 """Not waiting for the slowest.
 
-One call in a hundred takes ten times as long as the others, for no reason of its own: a
-machine was busy, a packet was lost. Asking a second time, and taking what comes first, costs
-little if the second question is asked only when the first answer is late.
+One call in a hundred takes ten times as long as the others. To ask again and take what comes first
+costs little, if it is done only when the answer is late.
 """
 
 from __future__ import annotations
@@ -33,22 +32,21 @@ async def hedge(
 ) -> R:
     """Call an async function, and call it again beside itself if it takes long.
 
-    The first that succeeds wins. The others are cancelled, and have ended when this returns.
-    Only call so what may safely be called twice.
+    The first that succeeds wins; the others are cancelled, and have ended when this returns. Only
+    call so what may safely be called twice.
 
-    It is not a retry: if the first fails before another was called, its error comes out. If
-    one fails beside others, they decide. If all fail, the error of the first comes out, and
-    has the others in its notes.
+    It is no retry: if the first fails before another was called, its error comes out. If one fails
+    beside others, they decide. If all fail, the error of the first comes out, with the others in
+    its notes.
 
-    Each call runs in a task of its own, which sees the context variables of the caller, but
-    holds none of its locks.
+    Each call runs in a task of its own, with the caller's context variables but none of its locks.
 
     Args:
         async_fn: The function.
         *args: Its positional arguments; bind keyword arguments with `functools.partial`.
-        after: How long, in seconds, to wait for an answer before it is called once more; about
-            what 95 of 100 calls take.
-        max_extra: How often at most it is called once more, at least 1.
+        after: After how many seconds without an answer it is called once more; about what 95 of 100
+            calls take.
+        max_extra: How often it is called once more, at least 1.
 
     Returns:
         What the first that succeeded returned.
@@ -58,8 +56,8 @@ async def hedge(
         ValueError: If *after* or *max_extra* is out of its range.
 
     Cancellation:
-        Goes into all calls, and comes out when they have ended. If one of them raises an error
-        then, that comes out with it, as from a nursery. It is always a checkpoint.
+        Goes into all calls, and comes out when they have ended, with what errors they raise then,
+        as from a nursery. It is always a checkpoint.
 
     Emits:
         HedgedCallFailed: For each call whose error does not come out.
@@ -104,12 +102,11 @@ async def hedge(
 
 @final
 class Hedge:
-    """Calls made twice if they take long, to be used again and again: a step of a `Pipeline`.
+    """`hedge`, to be used again and again: a step of a `Pipeline`.
 
     Args:
-        after: How long, in seconds, to wait for an answer before the function is called once
-            more.
-        max_extra: How often at most it is called once more, at least 1.
+        after: After how many seconds without an answer the function is called once more.
+        max_extra: How often at most, 1 or more.
 
     Raises:
         TypeError: If a number is none.
@@ -137,18 +134,11 @@ class Hedge:
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
         """Call an async function, and again beside itself if it takes long, as `hedge` does.
 
-        Args:
-            async_fn: The function.
-            *args: Its positional arguments.
-
         Returns:
             What the first that succeeded returned.
 
         Cancellation:
-            Goes into all calls, and comes out when they have ended. It is always a checkpoint.
-
-        Emits:
-            HedgedCallFailed: For each call whose error does not come out.
+            As in `hedge`.
         """
         return await hedge(async_fn, *args, after=self._after, max_extra=self._max_extra)
 
@@ -198,17 +188,7 @@ class Race(Generic[R]):
             self.decided.set()
 
     def conclude(self, trouble: BaseException | None) -> R:
-        """Return or raise what came of it.
-
-        Args:
-            trouble: What the nursery raised: cancellations, and what is no mere error.
-
-        Returns:
-            What the winner returned.
-
-        Raises:
-            BaseException: The error of the first, or the trouble; alone if it is alone.
-        """
+        """Return what the winner did, or raise the nursery's trouble or the error of the first."""
         error = None if trouble is None else alone(trouble)
         try:
             if error is not None:
@@ -241,17 +221,14 @@ class Race(Generic[R]):
 
 
 def is_mere_error(error: BaseException | None) -> TypeGuard[Exception]:
-    """Return whether it is an error that says only that this call has failed."""
+    """Return whether an error says only that this call has failed."""
     return isinstance(error, Exception) and matches(
         error, Exception, never=(trio.TrioInternalError,)
     )
 
 
 def alone(error: BaseException) -> BaseException:
-    """Return what is alone in a nursery's group, or one of many cancellations.
-
-    Anything else is returned as it is, and so is a group that a call raised.
-    """
+    """Return what is alone in a nursery's group, or one of many cancellations; else the error."""
     if is_only_cancelled(error):
         return next(leaves_of(error))
     inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())

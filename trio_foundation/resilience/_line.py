@@ -1,7 +1,7 @@
 """Those who wait until it is their turn to pass.
 
-Nobody who waits holds a place in time: the first in line sleeps until the next one may pass,
-and the others behind it until they are first. So whoever leaves the line leaves no gap in it.
+The first in line sleeps until the next one may pass, the others until they are first. So whoever
+leaves the line leaves no gap in it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,7 @@ __all__ = ["Line", "Terms"]
 @final
 @attrs.frozen
 class Terms:
-    """What a rate limiter was made with.
-
-    Raises:
-        TypeError: If a number is none, or not a whole one.
-        ValueError: If one of them is out of its range.
-    """
+    """What a rate limiter was made with."""
 
     rate: float
     per: float
@@ -42,29 +37,21 @@ class Terms:
         check_name("name", self.name)
 
     def new_pace(self) -> Pace:
-        """Return a pace by which nobody has passed yet."""
         return Pace(rate=self.rate, per=self.per, burst=self.burst)
 
     def new_line(self) -> Line:
-        """Return a line in which nobody waits yet."""
         return Line(self)
 
 
 @final
 class Line:
-    """The line before one rate limiter, in one Trio run.
-
-    Args:
-        terms: What the limiter was made with.
-    """
+    """The line before one rate limiter, in one Trio run."""
 
     __slots__ = ("_pace", "_terms", "_waiting", "passed", "rejected")
 
     passed: int
-    """How many have passed."""
 
     rejected: int
-    """How many were turned away."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -77,11 +64,7 @@ class Line:
         return len(self._waiting)
 
     def rests_at(self, now: float) -> float:
-        """Return when it is as good as new, if nobody comes any more.
-
-        Args:
-            now: The time, in seconds.
-        """
+        """Return when it is as good as new if nobody comes any more, in seconds."""
         rests_at = self._pace.rests_at
         if self._waiting and rests_at <= now:  # the first is just being woken, and will pass
             return now + self._pace.interval
@@ -89,21 +72,13 @@ class Line:
 
     @enable_ki_protection
     def take(self) -> None:
-        """Pass now or not at all.
-
-        Raises:
-            RateLimited: If it is too early, or others wait.
-        """
+        """Pass now, or raise `RateLimited`."""
         if not self._pass():
             raise self._refusal()
 
     @enable_ki_protection
     async def wait(self) -> None:
-        """Wait until it is one's turn to pass.
-
-        Raises:
-            RateLimited: If too many wait already.
-        """
+        """Wait until it is one's turn to pass, or raise `RateLimited`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._pass():
             await trio.lowlevel.cancel_shielded_checkpoint()

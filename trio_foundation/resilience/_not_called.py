@@ -8,10 +8,10 @@ __all__ = ["NotCalled"]
 
 
 class NotCalled(FoundationError):
-    """A guard did not let the call through, and the guarded function was not called.
+    """A guard did not let the call through; the guarded function was not called.
 
-    So it says nothing about what would have been called, and it is safe to call again: nothing
-    was done even in part. Derive errors of your own guards from it.
+    So it is safe to call again, and says nothing about that function. Derive errors of your own
+    guards from it.
 
     Example:
         >>> import trio

@@ -15,7 +15,7 @@ _WINDOW = 100
 
 
 class BreakerOptions(TypedDict, total=False):
-    """The keyword arguments of `CircuitBreaker`, as `open_breakers` takes them too.
+    """The keyword arguments of `CircuitBreaker`, which says more about them.
 
     Example:
         >>> options: BreakerOptions = {"failure_threshold": 3, "reset_timeout": 10.0}
@@ -28,13 +28,13 @@ class BreakerOptions(TypedDict, total=False):
     """The share of failures, from 0 to 1, that opens it instead."""
 
     window: float | None
-    """Of which calls that share is taken: an int is a number of calls, a float is seconds."""
+    """Of which calls that is the share: so many (an int), or those of so many seconds (a float)."""
 
     minimum_calls: int
-    """How many calls there have to be in the window before the share counts."""
+    """How many calls the window has to hold first."""
 
     slow_after: float | None
-    """How long a call may take, in seconds, before it counts as a failure."""
+    """After how many seconds a call counts as a failure."""
 
     reset_timeout: float | Backoff
     """How long it stays open, in seconds."""
@@ -46,7 +46,7 @@ class BreakerOptions(TypedDict, total=False):
     """How many probes there may be at once."""
 
     probe_timeout: float | None
-    """How long a probe may take, in seconds; None for as long as *reset_timeout* is at first."""
+    """After how many seconds a probe is cancelled; by default *reset_timeout*."""
 
     counts: Counts
     """Which errors are failures."""
@@ -61,7 +61,7 @@ class BreakerOptions(TypedDict, total=False):
     """Whether calls under way are cancelled when it opens."""
 
     health: Callable[[], Awaitable[object]] | None
-    """What tries, instead of a user's call, whether it may close."""
+    """What the breaker calls itself to try whether it may close."""
 
     rng: random.Random | None
     """Where the jitter of a `Backoff` comes from."""
@@ -89,13 +89,14 @@ def window_of(
     if failure_rate is None:
         if window is not None:
             raise ValueError(
-                f"window={window!r} needs a failure_rate, as failures in a row have none: write "
-                "failure_rate=0.5 for one half"
+                f"window={window!r} needs a failure_rate: write failure_rate=0.5 to open at one half"
             )
         return ConsecutiveFailures(failure_threshold)
     rate = check_number("failure_rate", failure_rate, least=0, most=1)
     if rate == 0:
-        raise ValueError("failure_rate must be above 0, or a single success would open it")
+        raise ValueError(
+            f"failure_rate must be more than 0, not {failure_rate!r}: at 0 a success would open it"
+        )
     if isinstance(window, float):
         seconds = check_seconds("window", window, above_zero=True, finite=True)
         return TimeWindow(seconds, rate=rate, minimum=minimum)

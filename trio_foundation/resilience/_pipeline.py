@@ -1,8 +1,7 @@
 """Several guards around one call, in an order that makes sense.
 
-Nested by hand they are hard to read and easy to get wrong: nothing looks amiss when a retry
-stands around a fallback, and it never tries again. A pipeline is written down once, checked,
-and used for any number of calls.
+By hand they are easy to nest wrong: nothing looks amiss when a retry stands around a fallback, and
+it never tries again.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Step(Protocol):
             What the function returned.
 
         Cancellation:
-            It has to let a cancellation through.
+            It has to let one through.
         """
         ...
 
@@ -68,7 +67,7 @@ class Breaker(Step, Protocol):
         """Guard a block in the caller's task.
 
         Cancellation:
-            It has to let a cancellation through.
+            It has to let one through.
         """
         ...
 
@@ -77,28 +76,26 @@ class Breaker(Step, Protocol):
 class Pipeline:
     """Guards around a call, in an order that makes sense.
 
-    Given by name, they stand in the order that most want, the outermost first: fallback,
-    retry, hedge, breaker, bulkhead, rate limit, timeout. So each attempt asks the breaker
-    first, waits for its slot and then for its turn, and only then does its time begin to run.
+    Given by name, they stand in the usual order, the outermost first: fallback, retry, hedge,
+    breaker, bulkhead, rate limit, timeout. So each attempt asks the breaker first, waits for its
+    slot and then for its turn, and only then does its time begin to run.
 
-    For another order give them as they are to stand, the outermost first:
-    ``Pipeline(Timeout(10.0), Retry(), Timeout(2.0))``. An order in which one of them could not
-    do what it is there for is refused. A pipeline may be a step of another one.
+    ``Pipeline(Timeout(10.0), Retry(), Timeout(2.0))`` is another order, the outermost first. One in
+    which a guard could not do its work is refused. A pipeline may be a step of another one.
 
     Args:
         *steps: The guards in their order; or none, if they are given by name.
         fallback: The second best answer.
         retry: When to try again.
         hedge: When to call once more beside a call that takes long.
-        breaker: The circuit breaker. It hears of the errors of all that stands within it.
+        breaker: The circuit breaker; it hears of the errors of all within it.
         bulkhead: How many at once.
         rate_limit: How often.
         timeout: How long one attempt may take, in seconds; or a `Timeout`.
 
     Raises:
-        TypeError: If something is no step, or not the one of its name, or some are given in
-            order and some by name.
-        ValueError: If the order makes no sense, or the same bulkhead, rate limiter or breaker stands
+        TypeError: If something is no step or has the wrong name, or only some are given by name.
+        ValueError: If the order makes no sense, or one bulkhead, rate limiter or breaker stands
             there twice.
 
     Example:
@@ -179,7 +176,7 @@ answer hides every error from the retry, which would never try again
             TypeError: If *async_fn* cannot be an async function.
 
         Cancellation:
-            Goes through all steps into the function, as far as the call has come.
+            Goes through the steps into the function, as far as the call has come.
 
         Example:
             >>> import trio

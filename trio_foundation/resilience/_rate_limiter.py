@@ -1,7 +1,7 @@
 """So often, and no more.
 
-Whoever asks a service more often than it allows is refused by it, and perhaps shut out. So
-the asking side paces itself. The arithmetic is in `_rules`, and `_line` is where tasks wait.
+Whoever asks a service too often is refused by it, so the asking side paces itself. The arithmetic
+is in `_rules`; tasks wait in `_line`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ K = TypeVar("K", bound=Hashable)
 @final
 @attrs.frozen(kw_only=True)
 class RateLimiterStatistics:
-    """The figures of a rate limiter, at one moment.
+    """The figures of a rate limiter.
 
     Example:
         >>> RateLimiter(10).statistics().passed
@@ -54,24 +54,24 @@ class RateLimiterStatistics:
 class RateLimiter:
     """Lets so many pass in so many seconds, and the others wait.
 
-    In any stretch of *w* seconds, wherever it begins, at most ``rate * w / per + burst`` pass.
-    It may be made outside of Trio. Each Trio run that uses it has a pace of its own.
+    In any stretch of *w* seconds, wherever it begins, at most ``rate * w / per + burst`` pass. It
+    may be made outside of Trio. Each Trio run has a pace of its own.
 
     Args:
         rate: How many pass in *per* seconds, in the long run; more than 0.
         per: The length of time that *rate* is for, in seconds.
-        burst: How many may pass at once when none have passed for a while, at least 1. With 1
-            there is always ``per / rate`` between two of them.
+        burst: How many may pass at once after a pause, at least 1. With 1, two are always
+            ``per/rate`` apart.
         max_waiting: How many may wait for their turn; `math.inf` sets no limit.
-        name: What it is called, in errors.
+        name: What errors call it.
 
     Raises:
-        TypeError: If one of the numbers is none, or not a whole one.
-        ValueError: If one of them is out of its range.
+        TypeError: If a number is none, or has to be whole.
+        ValueError: If a number is out of its range.
 
     Cancellation:
-        Who is cancelled while waiting leaves the line, and has not passed: those behind move
-        up. Entering the block ``async with limiter:`` is a checkpoint, leaving it is none.
+        Who is cancelled while waiting has not passed, and those behind move up. Entering the block
+        ``async with limiter:`` is a checkpoint, leaving it is none.
 
     Example:
         >>> import trio
@@ -104,17 +104,17 @@ class RateLimiter:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """What errors call it."""
         return self._terms.name
 
     async def wait(self) -> None:
-        """Wait until it is one's turn to pass. Those who wait pass in the order they came.
+        """Wait until it is one's turn to pass, in the order of coming.
 
         Raises:
             RateLimited: If too many wait already.
 
         Cancellation:
-            Leaves nothing behind: who is cancelled has not passed, and those behind move up.
+            Who is cancelled has not passed, and those behind move up.
 
         Example:
             >>> import trio
@@ -126,7 +126,7 @@ class RateLimiter:
         await self._line().wait()
 
     def take(self) -> None:
-        """Pass now or not at all. It is to be called in the Trio thread.
+        """Pass now or not at all; call it in the Trio thread.
 
         Raises:
             RateLimited: If it is too early, or others wait.
@@ -153,7 +153,7 @@ class RateLimiter:
             *args: Its positional arguments; bind keyword arguments with `functools.partial`.
 
         Returns:
-            What the function returned.
+            What it returned.
 
         Raises:
             RateLimited: If too many wait already.
@@ -196,22 +196,18 @@ class RateLimiter:
 class KeyedRateLimiter(Generic[K]):
     """A rate limiter for each key: each customer, each host, each address.
 
-    It remembers at most *max_keys* of them. A limiter that is at rest is as good as new, so
-    when there is one key too many, one of those at rest is forgotten, and nothing is lost by it
-    but its figures. If none is at rest, a new key is turned away: to forget another one would
-    let it pass too often.
+    When there is one key too many, one that is at rest is forgotten: nothing is lost but its
+    figures. If none is, the new key is turned away: to forget another would let that pass too
+    often.
+
+    The other options are those of `RateLimiter`, for each key; *per* is in seconds.
 
     Args:
-        rate: How many of each key pass in *per* seconds; more than 0.
-        per: The length of time that *rate* is for, in seconds.
-        burst: How many of one key may pass at once, at least 1.
-        max_waiting: How many of one key may wait; `math.inf` sets no limit.
         max_keys: How many keys are remembered, at least 1.
-        name: What it is called, in errors.
 
     Raises:
-        TypeError: If one of the numbers is none, or not a whole one.
-        ValueError: If one of them is out of its range.
+        TypeError: If a number is none, or has to be whole.
+        ValueError: If a number is out of its range.
 
     Example:
         >>> import trio
@@ -253,7 +249,7 @@ class KeyedRateLimiter(Generic[K]):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """What errors call it."""
         return self._terms.name
 
     @enable_ki_protection
@@ -267,7 +263,7 @@ class KeyedRateLimiter(Generic[K]):
             RateLimited: If too many of this key wait already, or there are too many keys.
 
         Cancellation:
-            Leaves nothing behind: who is cancelled has not passed, and those behind move up.
+            As in `RateLimiter.wait`.
 
         Example:
             >>> import trio
@@ -288,7 +284,7 @@ class KeyedRateLimiter(Generic[K]):
 
     @enable_ki_protection
     def take(self, key: K) -> None:
-        """Pass now or not at all. It is to be called in the Trio thread.
+        """Pass now or not at all; call it in the Trio thread.
 
         Args:
             key: Which limiter.
@@ -335,8 +331,8 @@ class KeyedRateLimiter(Generic[K]):
 class _Keys(Generic[K]):
     """The lines of all keys in one Trio run, and when each may be forgotten.
 
-    Whoever passes puts off the time at which a limiter is at rest. That is noted only when it
-    matters, so a key that is used costs nothing, and a flood of new ones next to nothing.
+    Whoever passes puts that time off, which is noted only when it matters: so a key that is used
+    costs nothing.
     """
 
     __slots__ = ("_added", "_resting", "lines")

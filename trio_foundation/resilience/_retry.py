@@ -1,10 +1,7 @@
-"""Trying again.
+"""Trying again, as `_rules` decides.
 
-Other libraries do this well, stamina and tenacity among them. What they cannot know is Trio: that
-a deadline further out makes a sleep towards it pointless, that a cancellation is no failure
-also where a group holds it, that a group of errors is worth another try only if each of them
-is, and which clock a test winds on. So this is our own; and it is small, since what is decided
-is in `_rules`.
+Stamina and tenacity cannot know Trio: that a deadline further out makes a sleep towards it
+pointless, that a cancellation is no failure also in a group, and which clock a test winds on.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ _BACKOFF = Backoff()
 
 
 class RetryOptions(TypedDict, total=False):
-    """The keyword arguments of `retry`, as `retrying` and `Retry` take them too.
+    """The keyword arguments of `retry`, which says more about them.
 
     Example:
         >>> options: RetryOptions = {"attempts": 5, "retry_on": OSError}
@@ -44,17 +41,16 @@ class RetryOptions(TypedDict, total=False):
     """
 
     attempts: int | float
-    """How often it is tried, the first time included; `math.inf` sets no limit. By default 3."""
+    """How often it is tried, the first time included."""
 
     backoff: Backoff
     """How long to wait between two tries."""
 
     retry_on: Errors
-    """Which errors are worth another try: a class, some classes, or a function that is asked
-    about each error. By default every `Exception`."""
+    """Which `Errors` are worth another try."""
 
     retry_result: Callable[[Any], bool] | None
-    """A function that is asked whether a result is not good enough."""
+    """A function that says whether a result is not good enough."""
 
     attempt_timeout: float | None
     """How long one try may take, in seconds."""
@@ -63,10 +59,10 @@ class RetryOptions(TypedDict, total=False):
     """After how many seconds no more tries begin."""
 
     budget: RetryBudget | None
-    """How many retries all who share it may make."""
+    """What all who share it may spend."""
 
     name: str | None
-    """What it is called, in notes and events."""
+    """What notes and events call it."""
 
     rng: random.Random | None
     """Where the spread of the delays comes from."""
@@ -87,34 +83,31 @@ async def retry(  # noqa: PLR0913  all but two are named
 ) -> R:
     """Call an async function, and if it fails call it again.
 
-    Only call again what may safely be called twice: a try that failed may have done all its
-    work but the answer.
+    Only call again what may safely be called twice: a try that failed may have done all its work
+    but the answer.
 
-    Nobody sleeps towards a deadline: if the next try would begin when *total* is over, or at
-    the deadline of a cancel scope around the caller, the error comes out now. If an error has
-    a number ``retry_after``, as `RateLimited` and `BreakerOpen` have, the next try waits at
-    least as many seconds, but no longer than the *maximum* of *backoff*.
+    Nobody sleeps towards a deadline: if the next try would begin when *total* is over, or at the
+    deadline of a cancel scope around the caller, the error comes out now. After an error with a
+    number ``retry_after``, such as `RateLimited` or `BreakerOpen`, the next try waits at least as
+    many seconds, but no longer than the *maximum* of *backoff*.
 
-    The error of the last try comes out as itself, with a note such as ``attempt 3 of 3``. An
-    error of a function that is asked, *retry_on* or *retry_result*, comes out at once.
+    The error of the last try comes out as itself, with a note such as ``attempt 3 of 3``. An error
+    of *retry_on* or *retry_result* itself comes out at once.
 
     Args:
         async_fn: The function.
         *args: Its positional arguments; bind keyword arguments with `functools.partial`.
-        attempts: How often it is tried, the first time included; with `math.inf`, until
-            something else ends it.
+        attempts: How often it is tried, the first time included; `math.inf` sets no limit.
         backoff: How long to wait between two tries.
-        retry_on: Which errors are worth another try: a class, some classes, or a function that
-            is asked about each error. A group is worth it only if each error in it is.
-        retry_result: A function that is asked whether a result is not good enough. When there
-            are no more tries, the last result is returned as it is.
-        attempt_timeout: How long one try may take, in seconds. One that takes longer is
-            cancelled, has failed with `TimedOut`, and is tried again whatever *retry_on* says.
-        total: After how many seconds no more tries begin. One that runs then may end; to end
-            it too, use `timeout` around all.
+        retry_on: Which `Errors` are worth another try.
+        retry_result: A function that says whether a result is not good enough. When no tries are
+            left, the last result is returned as it is.
+        attempt_timeout: After how many seconds a try is cancelled; it has failed with `TimedOut`,
+            and there is another whatever *retry_on* says.
+        total: After how many seconds no more tries begin. One that runs then may end; to end it
+            too, use `timeout` around all.
         budget: How many retries all who share it may make.
-        name: What it is called, in notes and events; by default after the function in events,
-            and in notes not at all.
+        name: What notes and events call it; by default events name the function, and notes nothing.
         rng: Where the spread of the delays comes from; a seeded one gives the same again.
 
     Returns:
@@ -126,8 +119,8 @@ async def retry(  # noqa: PLR0913  all but two are named
         ValueError: If a number is out of its range.
 
     Cancellation:
-        Goes into the function, or ends the wait. It is never a reason to try again, alone or
-        in a group. It is a checkpoint if it waits, and else only as far as the function is.
+        Goes into the function, or ends the wait. It is never a reason to try again, alone or in a
+        group. It is a checkpoint if it waits, and else only as far as the function is.
 
     Emits:
         RetryScheduled: When a try has failed and there will be another one.
@@ -173,10 +166,10 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
 
     Args:
         async_fn: The function; or none, if options are given: ``@retrying(attempts=5)``.
-        **options: Those of `retry`; see `RetryOptions`.
+        **options: Those of `retry`.
 
     Returns:
-        The function that tries again, of the same type; or what to decorate it with.
+        The function that tries again, or what to decorate it with.
 
     Raises:
         TypeError: If *async_fn* cannot be an async function, or an option is of no use.
@@ -215,18 +208,9 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
 
 @final
 class Retry:
-    """What to do when a try fails, to be used again and again: a step of a `Pipeline`.
+    """`retry`, to be used again and again: a step of a `Pipeline`.
 
-    Args:
-        attempts: How often it is tried, the first time included.
-        backoff: How long to wait between two tries.
-        retry_on: Which errors are worth another try.
-        retry_result: A function that is asked whether a result is not good enough.
-        attempt_timeout: How long one try may take, in seconds.
-        total: After how many seconds no more tries begin.
-        budget: How many retries all who share it may make.
-        name: What it is called, in notes and events.
-        rng: Where the spread of the delays comes from.
+    Its options are those of `retry`; *attempt_timeout* and *total* are in seconds.
 
     Raises:
         TypeError: If an option is of no use.
@@ -264,18 +248,21 @@ class Retry:
         check_errors("retry_on", retry_on)
         if retry_result is not None and not is_plain_function(retry_result):
             raise TypeError(
-                f"retry_result must be a plain function of the result, not {retry_result!r}"
+                f"retry_result must be a plain function of the result, not {retry_result!r}: "
+                "write retry_result=lambda result: result is None"
             )
         if attempt_timeout is not None:
             check_seconds("attempt_timeout", attempt_timeout, above_zero=True)
         if total is not None:
             check_seconds("total", total)
         if budget is not None and not isinstance(budget, RetryBudget):
-            raise TypeError(f"budget must be a RetryBudget, not {budget!r}")
+            raise TypeError(
+                f"budget must be a RetryBudget, not {budget!r}: write RetryBudget(ratio=0.1)"
+            )
         if name is not None:
             check_name("name", name)
         if rng is not None and not isinstance(rng, random.Random):  # noqa: S311  no secrets
-            raise TypeError(f"rng must be a random.Random, not {rng!r}")
+            raise TypeError(f"rng must be a random.Random, not {rng!r}: write random.Random(1)")
         # By position, which takes half the time: `retry` does this for each call.
         self._policy = Policy(
             attempts, backoff, retry_on, retry_result, attempt_timeout, total, budget, name, rng
@@ -287,22 +274,11 @@ class Retry:
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
         """Call an async function, and if it fails call it again, as `retry` does.
 
-        Args:
-            async_fn: The function.
-            *args: Its positional arguments.
-
         Returns:
             What the function returned.
 
-        Raises:
-            TimedOut: If the last try took longer than *attempt_timeout*.
-            TypeError: If *async_fn* cannot be an async function.
-
         Cancellation:
-            Goes into the function, or ends the wait; as in `retry`.
-
-        Emits:
-            RetryScheduled: When a try has failed and there will be another one.
+            As in `retry`.
         """
         check_async_fn("call", async_fn, args)
         return await Attempts(self._policy, async_fn, args).make()

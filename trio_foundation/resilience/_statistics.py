@@ -14,9 +14,9 @@ __all__ = ["BreakerStatistics"]
 @final
 @attrs.frozen(kw_only=True)
 class BreakerStatistics:
-    """The figures of a circuit breaker, at one moment, since it was made.
+    """The figures of a circuit breaker since it was made.
 
-    At every moment ``calls == succeeded + failed + ignored + cancelled + stale + in_flight``.
+    At any time ``calls == succeeded + failed + ignored + cancelled + stale + in_flight``.
 
     Example:
         >>> BreakerStatistics(state="closed", calls=3, succeeded=1, failed=1, ignored=0,
@@ -59,10 +59,10 @@ class BreakerStatistics:
     """Since when it has not been closed, in seconds by `trio.current_time`; None if it is."""
 
     retry_after: float | None
-    """How long it is, in seconds, until it may let a call through; None if not known."""
+    """In how many seconds it may let a call through; None if unknown."""
 
     counted: int
-    """How many outcomes count at this moment; of failures in a row, how many there are."""
+    """How many outcomes count now: those in the window, or the failures in a row."""
 
     counted_failures: int
     """How many of those are failures."""

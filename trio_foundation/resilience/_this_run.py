@@ -1,7 +1,6 @@
 """What a breaker asks of its Trio run again and again: the time, and who listens.
 
-To find out in which run one is takes longer than the rest of a guarded call together. So that is
-asked once for each call, which keeps the answer.
+To find the run takes longer than the rest of a guarded call, so each call asks once.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["ThisRun", "this_run"]
 
 @final
 class ThisRun:
-    """The clock of a run, and who listens in it. All breakers of a run share one of these."""
+    """The clock of a run, and who listens in it; shared by all breakers of the run."""
 
     __slots__ = ("clock", "rejected", "succeeded")
 
@@ -34,7 +33,7 @@ _this_run: RunVar[ThisRun] = RunVar("trio_foundation.resilience.this_run")
 
 
 def this_run() -> ThisRun:
-    """Return what is asked of the Trio run that this is."""
+    """Return what is asked of this Trio run."""
     try:
         return _this_run.get()
     except LookupError:

@@ -1,8 +1,7 @@
 """A time limit that says whose it was.
 
-`trio.fail_after` raises a `trio.TooSlowError` that looks the same whoever set it. Where limits
-are nested, and one of them is to be tried again and another is not, one has to know which it
-was. This one has a name, and leaves those of others alone.
+The `trio.TooSlowError` of `trio.fail_after` looks the same whoever set it; where limits are nested,
+one has to know.
 """
 
 from __future__ import annotations
@@ -29,12 +28,11 @@ async def timeout(
 ) -> R:
     """Call an async function, and cancel it if it takes too long.
 
-    An error that the function raises comes out as it is, also when its time is up and it fails
-    while it cleans up. So does a `trio.TooSlowError` of its own.
+    Its own errors come out as they are, even when its time is up; so does its `trio.TooSlowError`.
 
     Args:
-        seconds: How long it may take, in seconds. With 0, it gets as far as its first
-            checkpoint; with `math.inf`, it may take as long as it likes.
+        seconds: How long it may take, in seconds. With 0 it gets as far as its first checkpoint;
+            `math.inf` sets no limit.
         async_fn: The function.
         *args: Its positional arguments; bind keyword arguments with `functools.partial`.
         name: What the error calls it; by default the name of the function.
@@ -72,11 +70,11 @@ async def timeout(
 
 @final
 class Timeout:
-    """A time limit to be used again and again: a step of a `Pipeline`.
+    """`timeout`, to be used again and again: a step of a `Pipeline`.
 
     Args:
         seconds: How long a call may take, in seconds.
-        name: What the error calls it; by default the name of the function.
+        name: What the error calls it.
 
     Raises:
         TypeError: If *seconds* is no number.
@@ -109,10 +107,6 @@ class Timeout:
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
         """Call an async function, as `timeout` does.
 
-        Args:
-            async_fn: The function.
-            *args: Its positional arguments.
-
         Returns:
             What the function returned.
 
@@ -120,6 +114,6 @@ class Timeout:
             TimedOut: If it took longer, and was cancelled.
 
         Cancellation:
-            Goes into the function. It is a checkpoint only as far as the function is one.
+            As in `timeout`.
         """
         return await timeout(self._seconds, async_fn, *args, name=self._name)

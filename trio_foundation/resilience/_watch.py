@@ -34,7 +34,7 @@ async def _watch_slow_calls(core: Core, scope: trio.CancelScope) -> None:
 
 
 async def note_slow_call(core: Core, slow_after: float, scope: trio.CancelScope) -> None:
-    """Notice that a call that has just begun has become slow, unless the scope ends before."""
+    """Notice that a call that has just begun becomes slow, unless the scope ends before."""
     with scope:
         await trio.sleep(slow_after)
         core.touch(trio.current_time())

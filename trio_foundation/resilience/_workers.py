@@ -1,7 +1,7 @@
 """Tasks for guarded calls, some of them there before the call comes.
 
-To wake a task takes less than to start one. A block of breakers ends by cancelling whatever is
-in it, so there tasks may wait for the next call; the nursery of a user would never end.
+To wake a task takes less than to start one. Only a block of breakers keeps some, as it cancels them
+at its end.
 """
 
 from __future__ import annotations
@@ -31,12 +31,8 @@ class Job(Protocol):
 class Workers:
     """The tasks of a nursery that do jobs, each in the context of whoever has it done.
 
-    A worker is kept for the next job only if this one came to its end: whatever else happened
-    may have left something behind in the task.
-
-    Args:
-        nursery: Where the tasks run.
-        spare: How many may wait for a job.
+    *spare* of them wait for a job at most, and only those whose last one came to its end: else
+    something may be left behind in the task.
     """
 
     __slots__ = ("_idle", "_nowhere", "_spare", "nursery")
@@ -49,11 +45,7 @@ class Workers:
         """Where they wait, so that no caller's variables are kept."""
 
     def start(self, job: Job, name: str) -> None:
-        """Have a job done.
-
-        Raises:
-            RuntimeError: If the nursery is closed to new arrivals.
-        """
+        """Have a job done; a `RuntimeError` says that the nursery is closed to new arrivals."""
         if not self._idle:
             self.nursery.start_soon(self._work, job, name=name)
             return

@@ -30,7 +30,7 @@ class Book:
     """Keeps the trials of a search."""
 
     name: str
-    """The name of the function that is evaluated."""
+    """The name of the evaluated function."""
 
     space: SearchSpace
     seed: int
@@ -51,7 +51,6 @@ class Book:
     )
 
     def begin(self, drawn: Drawn) -> None:
-        """Note that a trial begins."""
         self.running[drawn.index] = drawn
         if self._audience.is_there:
             emit(TrialStarted(search=self.name, index=drawn.index))
@@ -65,11 +64,7 @@ class Book:
             self.best = trial
 
     def end(self, trial: Trial) -> None:
-        """Note a trial that has ended, and write and tell it.
-
-        Raises:
-            Exception: What the user's function raises, or the file.
-        """
+        """Note a trial that has ended, and write and tell it."""
         self.note(trial)
         if self.journal is not None:
             self.journal.write(trial)
@@ -99,11 +94,7 @@ class Book:
         return text
 
     def result(self, *, is_over: bool) -> SearchResult:
-        """Return what there is.
-
-        Args:
-            is_over: Whether the search was ended before its time.
-        """
+        """Return what there is; *is_over* says that the search was ended before."""
         cancelled = [
             Trial(drawn.index, drawn.params, state="cancelled") for drawn in self.running.values()
         ]
@@ -119,7 +110,6 @@ class Book:
         )
 
     def tell_end(self, result: SearchResult) -> None:
-        """Emit that the search has ended."""
         if not self._audience.is_there:
             return
         emit(
@@ -150,10 +140,7 @@ class Book:
 
 
 def forget_frames(error: BaseException) -> None:
-    """Take the tracebacks off an error, its causes and contexts, and its leaves.
-
-    Their frames would keep alive all that a trial worked with, for each that has failed.
-    """
+    """Take the tracebacks off an error, its causes and leaves: they keep all frames alive."""
     seen: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:

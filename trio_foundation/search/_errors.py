@@ -19,9 +19,7 @@ __all__ = [
 
 @final
 class TooManyFailures(FoundationError):
-    """More trials failed than *max_failures* allows; the search was ended.
-
-    Nothing is lost: what there was is in *result*.
+    """More trials failed than *max_failures* allows, which ended the search.
 
     Example:
         >>> from trio_foundation.search import SearchResult, Trial
@@ -34,7 +32,7 @@ class TooManyFailures(FoundationError):
     """How many may fail."""
 
     result: SearchResult
-    """What there was until then."""
+    """What was found until then."""
 
     def __init__(self, max_failures: int, result: SearchResult) -> None:
         super().__init__(max_failures, result)
@@ -53,7 +51,7 @@ class TooManyFailures(FoundationError):
 
 @final
 class JournalDiffers(FoundationError):
-    """The journal is that of another search, and does not go with this one.
+    """The journal is that of another search.
 
     Example:
         >>> print(JournalDiffers("run.jsonl", "seed", 1, 2))
@@ -64,13 +62,13 @@ class JournalDiffers(FoundationError):
     """Where the journal is."""
 
     what: str
-    """What is not the same."""
+    """What differs."""
 
     there: object
-    """What it is in the journal, in JSON's terms."""
+    """What it is in the journal, as JSON."""
 
     here: object
-    """What it is here, in JSON's terms."""
+    """What it is here, as JSON."""
 
     def __init__(self, path: str, what: str, there: object, here: object) -> None:
         super().__init__(path, what, there, here)
@@ -88,7 +86,7 @@ class JournalDiffers(FoundationError):
 
 @final
 class JournalBroken(FoundationError):
-    """A line of the journal is none of a journal, and it is not the last one.
+    """A line of the file is no line of a journal.
 
     Example:
         >>> print(JournalBroken("run.jsonl", 3))
@@ -99,7 +97,7 @@ class JournalBroken(FoundationError):
     """Where the journal is."""
 
     line: int
-    """Which line it is, from 1."""
+    """Which line, from 1."""
 
     def __init__(self, path: str, line: int) -> None:
         super().__init__(path, line)
@@ -115,7 +113,7 @@ class JournalBroken(FoundationError):
 
 @final
 class JournalInUse(FoundationError):
-    """Another search writes this journal, be it in another process.
+    """Another search writes this journal, perhaps in another process.
 
     Example:
         >>> print(JournalInUse("run.jsonl"))
@@ -135,7 +133,7 @@ class JournalInUse(FoundationError):
 
 @final
 class FailedBefore(FoundationError):
-    """What the error was of a trial that failed in the run that wrote the journal.
+    """What a trial failed with in the run that wrote the journal.
 
     Example:
         >>> print(FailedBefore("OSError: no disk"))

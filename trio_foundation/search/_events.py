@@ -15,7 +15,7 @@ __all__ = ["SearchEvent", "SearchFinished", "TrialFinished", "TrialStarted"]
 
 @attrs.frozen(kw_only=True)
 class SearchEvent(Event):
-    """The base class of what is told about searches.
+    """The base class of the events of searches.
 
     Example:
         >>> TrialStarted(search="evaluate", index=3).search
@@ -23,7 +23,7 @@ class SearchEvent(Event):
     """
 
     search: str
-    """The name of the function that is evaluated."""
+    """The name of the evaluated function."""
 
 
 @final
@@ -49,25 +49,25 @@ class TrialFinished(SearchEvent):
     """Its number."""
 
     state: TrialState
-    """How."""
+    """How it ended."""
 
     value: float | None
-    """What it returned, or reported last if it was pruned; None if it failed."""
+    """What it returned, or last reported if pruned; None if it failed."""
 
     best: float | None
-    """The best value so far; None if there is none."""
+    """The best value so far, or None."""
 
     after: float
     """How long it took, in seconds."""
 
     error: str
-    """The error's type and text; empty if there was none."""
+    """Its error's type and text; empty if none."""
 
     ended: int
-    """How many trials have ended so far."""
+    """How many have ended so far."""
 
     iterations: int | float
-    """How many there are to be at most."""
+    """How many are drawn at most."""
 
 
 @final
@@ -81,19 +81,19 @@ class SearchFinished(SearchEvent):
     """Whether all trials were run."""
 
     best: float | None
-    """The best value; None if there is none."""
+    """The best value, or None."""
 
     ended: int
-    """How many trials have ended."""
+    """How many have ended."""
 
     failed: int
-    """How many of them have failed."""
+    """How many of them failed."""
 
     pruned: int
     """How many of them were pruned."""
 
     skipped: int
-    """How many were not run, since their settings had been there before."""
+    """How many repeated earlier settings, and were not run."""
 
     after: float
     """How long it took, in seconds."""

@@ -1,12 +1,9 @@
 """The journal of a search: a file that grows by a line for each trial that ends.
 
-Each line is written at once, by one write that the operating system takes whole; so it outlives
-the process, but not the machine. A write takes some microseconds, less than asking a thread to
-do it, and a search whose trials are worth a journal can bear them. That is why it is done in
-place.
+One write hands a line to the operating system, so it outlives the process, but not the machine.
+That takes microseconds, less than asking a thread would.
 
-While a search writes, the file is locked: two that write one journal would each take the other's
-lines for the rest of its own, and cut them off.
+The file is locked meanwhile: two searches would take, and cut off, each other's lines.
 """
 
 from __future__ import annotations
@@ -37,13 +34,7 @@ __all__ = ["Journal", "Record", "read_record", "same_file"]
 
 @final
 class Record:
-    """What an earlier run has written into its journal.
-
-    Args:
-        path: Where the journal is.
-        pages: What it holds.
-        length: How many bytes it has.
-    """
+    """What an earlier run has written into its journal, of so many bytes."""
 
     def __init__(self, path: Path, pages: Pages, length: int) -> None:
         self.path = path
@@ -57,11 +48,7 @@ class Record:
         return None if header is None else int(header["seed"])
 
     def check_header(self, header: Line) -> None:
-        """Refuse to go on with another search.
-
-        Raises:
-            JournalDiffers: If the header is another one.
-        """
+        """Refuse the header of another search."""
         there = self.pages.header
         if there is None:
             return
@@ -70,11 +57,7 @@ class Record:
                 raise JournalDiffers(str(self.path), key, there.get(key), header.get(key))
 
     def find(self, index: int, params: Mapping[str, object]) -> Trial:
-        """Return a trial of the journal, whose settings are known.
-
-        Raises:
-            JournalDiffers: If the settings in the journal are others.
-        """
+        """Return a trial of the journal; refuse one whose settings are others here."""
         line = self.pages.lines[index]
         here = words_for(params)
         if not same_words(line["params"], here):
@@ -85,21 +68,12 @@ class Record:
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Return whether two paths lead to one place, at which a file may be or not."""
+    """Return whether two paths lead to one place, be there a file or not."""
     return Path(one).resolve() == Path(other).resolve()
 
 
 def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
-    """Read a journal.
-
-    Returns:
-        What it holds; nothing if there is none.
-
-    Raises:
-        FileNotFoundError: If there is none, and there must be.
-        FileExistsError: If there is something that is no file.
-        JournalBroken: If a line is none of a journal.
-    """
+    """Read a journal; where there is none, and need not be, it is empty."""
     place = Path(path)
     _check_that_it_may_be_a_file(place)
     try:
@@ -116,17 +90,7 @@ def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
 
 @final
 class Journal:
-    """A journal that is open, for writing.
-
-    Args:
-        path: Where it is.
-        header: What its first line says.
-        record: What an earlier run has written, which is gone on with.
-
-    Raises:
-        FileExistsError: If there is one that is not gone on with.
-        JournalInUse: If another search writes it.
-    """
+    """A journal, open for writing; a record of the same path is gone on with."""
 
     def __init__(self, path: str | os.PathLike[str], header: Line, record: Record | None) -> None:
         place = Path(path)
@@ -143,7 +107,6 @@ class Journal:
             raise
 
     def write(self, trial: Trial) -> None:
-        """Write down a trial that has ended."""
         self._write(line_of(trial))
 
     def _write(self, line: Line) -> None:
@@ -160,7 +123,6 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Close the file."""
         # Whoever was forked from this process has the file open too, and would keep the lock.
         _lock(self._file, "LOCK_UN")
         self._file.close()

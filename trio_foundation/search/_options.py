@@ -16,53 +16,52 @@ __all__ = ["Options", "Sampler", "SearchOptions"]
 
 Sampler: TypeAlias = Literal["random", "sobol", "latin_hypercube"]
 """How the trials are spread over the space: ``random``, each by itself; ``sobol``, as evenly as
-Sobol's sequence does it, in any number (``pip install 'trio-foundation[search]'``);
-``latin_hypercube``, with one in each of as many equal parts of every dimension as there are
-trials."""
+Sobol's sequence, in any number (``pip install 'trio-foundation[search]'``);
+``latin_hypercube``, one in each of as many equal parts of every dimension as there are trials."""
 
 
 class SearchOptions(TypedDict, total=False):
-    """The keyword arguments of `random_search`, less *run_in*.
+    """The keyword arguments of `random_search`, less *run_in*; what they mean is told there.
 
     Example:
         >>> options: SearchOptions = {"iterations": 50, "maximize": False, "seed": 42}
     """
 
     iterations: int | float
-    """How many trials are drawn; `math.inf` for as many as there are points."""
+    """How many trials are drawn."""
 
     parallelism: int | float | Limit | None
-    """How many run at once; by default as many as there are cores."""
+    """How many run at once."""
 
     maximize: bool
-    """Whether the best is the one with the largest value, or with the smallest."""
+    """Whether more is better."""
 
     seed: int | None
-    """What all settings are drawn from; None for another one in each search."""
+    """What all settings are drawn from."""
 
     sampler: Sampler
-    """How the trials are spread over the space."""
+    """How the trials are spread."""
 
     trial_timeout: float | None
-    """How long a trial may take, in seconds; None for as long as it likes."""
+    """How long a trial may take, in seconds."""
 
     max_failures: int | None
-    """How many trials may fail before the search is ended; None for any number."""
+    """How many trials may fail."""
 
     pruner: Pruner | None
-    """What says which trials are hopeless, by what they report."""
+    """What says which trials are hopeless."""
 
     journal: str | os.PathLike[str] | None
     """Where to write down each trial that ends."""
 
     resume_from: str | os.PathLike[str] | None
-    """The journal of an earlier run, which is gone on with."""
+    """The journal of an earlier run to go on with."""
 
     tasks: TaskSupervisor | None
-    """Whose tasks the trials are; by default those of the nearest open block."""
+    """Whose tasks the trials are."""
 
     on_trial: Callable[[Trial], object] | None
-    """A plain function that is called with each trial that ends."""
+    """What is called with each trial that ends."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""A picture of a search: how the best has become better, and which settings the good ones share."""
+"""A picture of a search: how the best became better, and which settings the good ones share."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ _MOST_LETTERS = 70
 def plot(result: SearchResult, path: str | os.PathLike[str] | None = None) -> Any:  # noqa: ANN401
     """Draw a search: the best so far over the trials, and where the trials are in the space.
 
-    On the left is what each trial has returned, and the best until then. On the right each
-    line is a trial, which crosses the axis of each setting at its value; below the axes where
-    it has none. The brighter, the better; the best is orange.
+    On the left is what each trial returned, and the best until then. On the right each trial is a
+    line that crosses each setting's axis at its value, or below it if it has none; brighter is
+    better, and the best is orange.
 
-    It takes a second or so; in a Trio program write
+    It takes about a second; in a Trio program write
     ``await trio.to_thread.run_sync(plot, result, "search.png")``.
 
     Args:
         result: What was found.
-        path: Where to save the picture; the end of the name says as what, such as ``.png`` or
-            ``.svg``. None to save it nowhere.
+        path: Where to save the picture, ending in ``.png``, ``.svg`` or the like; None for nowhere.
 
     Returns:
         A ``matplotlib.figure.Figure``, of which pyplot knows nothing.

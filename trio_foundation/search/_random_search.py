@@ -1,8 +1,4 @@
-"""Random search: trials that are drawn from a space, run side by side, and compared.
-
-Where nothing is known of a function but what it returns, drawing settings at random is hard to
-beat for its price, and it needs no order among the trials: so they run side by side.
-"""
+"""Random search: trials drawn from a space, run side by side, and compared."""
 
 from __future__ import annotations
 
@@ -55,51 +51,46 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
 ) -> SearchResult:
     """Draw settings at random, evaluate each, and return the best.
 
-    The settings of trial *i* depend on *seed* and *i* alone (and on the space, the sampler,
-    and for ``latin_hypercube`` on *iterations*): however many run at once, the trials are the
-    same. With the sampler ``random`` they are
-    ``space.sample(random.Random(f"{seed}:{i}"))``. Settings without a continuous dimension
-    that were there before are skipped, and a space whose points have all been there ends the
-    search.
+    The settings of trial *i* depend on *seed*, *i*, the space and the sampler alone (and for
+    ``latin_hypercube`` on *iterations*); for ``random`` they are
+    ``space.sample(random.Random(f"{seed}:{i}"))``. Settings without a continuous dimension that
+    were there before are skipped; when all points have been there, the search ends.
 
-    A trial that raises has failed: it is logged with its traceback on the logger
-    ``trio_foundation.search``, kept in the result, and the search goes on. So has one that
-    returns no number, or takes too long. NaN and infinity are numbers, and never the best.
+    A trial that raises, takes too long or returns no number has failed: it is logged with its
+    traceback on the logger ``trio_foundation.search`` and kept in the result, and the search goes
+    on. NaN and infinity are numbers, but never the best.
 
-    How long the whole search may take is a matter of the cancel scope around it: when that is
-    cancelled, the search returns what it has found.
+    To limit the whole search, put a cancel scope around it; it then returns what it has found.
 
     Args:
-        space: What there is to choose from.
-        evaluate: An async function that takes a dictionary of settings and returns a number;
-            a plain one with *run_in*.
-        iterations: How many trials are drawn, those that are skipped included; `math.inf` for
-            as many as there are points, or until the search is cancelled.
-        parallelism: How many run at once: a number, `math.inf`, or a `Limit`, which can be
-            changed meanwhile. By default, as many as there are cores.
-        maximize: Whether the best is the one with the largest value, or with the smallest.
-        seed: A whole number that all settings are drawn from; with None it is that of
-            *resume_from*, else one is made up, and the result says which.
+        space: The settings to choose from.
+        evaluate: A function of a dictionary of settings that returns a number; see *run_in*.
+        iterations: How many trials are drawn, skipped ones included; `math.inf` for all points,
+            or until the search is cancelled.
+        parallelism: How many run at once: a number, `math.inf`, or a `Limit`, to be changed
+            meanwhile. None for the number of cores.
+        maximize: Whether more is better; if False, less is.
+        seed: A whole number that all settings are drawn from; None for that of *resume_from*,
+            else a new one. The result tells it.
         sampler: How the trials are spread over the space; see `Sampler`.
-        trial_timeout: How long a trial may take, in seconds; then it is cancelled, and has
-            failed with `TaskTimeout`. A thread cannot be cancelled; it is waited for, and has
-            failed all the same. The start of a process is no part of the time.
+        trial_timeout: How long a trial may take, in seconds, less the start of a process; then
+            it is cancelled, and has failed with `TaskTimeout`. A thread, which cannot be
+            cancelled, has failed all the same, but is waited for. None for any time.
         max_failures: How many trials may fail; one more ends the search. None for any number.
-        pruner: For trials in tasks and threads, what says which trials are hopeless, by what
-            they `report`: a `MedianPruner`, a `SuccessiveHalvingPruner`, or a function of a
-            `Standing`. Which ones are is a matter of which ones came before, so here
-            parallelism does change something.
-        journal: Where to write down each trial that ends, in JSON, line by line. An earlier
-            journal is not written over.
-        resume_from: The journal of an earlier run of the same search; its trials are not run
-            again. It may be the file that *journal* names, and then need not be there yet.
-            Without *journal*, nothing is written down.
-        run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
-            ``"thread"`` or a ``"process"``, as in `parallel_map`.
-        tasks: Whose tasks the trials are; by default those of the nearest open block of
+        pruner: What says, in tasks and threads, which trials are hopeless by what they `report`:
+            a `MedianPruner`, a `SuccessiveHalvingPruner`, or a function of a `Standing`. That
+            depends on which trials came before, and so on *parallelism*.
+        journal: Where to write down each trial that ends, as a line of JSON. An earlier journal
+            is not written over.
+        resume_from: The journal of an earlier run of the same search, whose trials are not run
+            again. It may be the file of *journal*, and then need not be there yet. Without
+            *journal*, nothing is written down.
+        run_in: ``"task"`` for an async function, ``"thread"`` or ``"process"`` for a plain one,
+            as in `parallel_map`.
+        tasks: Whose tasks the trials are; None for the nearest open block of
             `open_task_supervisor`.
-        on_trial: A plain function that is called with each trial that ends, and was not
-            cancelled, in the order of their ends. If it raises, the search does.
+        on_trial: A plain function called with each trial when it ends, cancelled ones excepted.
+            If it raises, the search does.
 
     Returns:
         The best trial, and all others.
@@ -112,17 +103,17 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
         JournalDiffers: If *resume_from* is the journal of another search.
         JournalBroken: If it is no journal.
         JournalInUse: If another search writes it.
-        FileExistsError: If *journal* is there, and is not gone on with.
+        FileExistsError: If *journal* holds something, and is not *resume_from*.
         OSError: If *journal* cannot be written, or *resume_from* cannot be read.
         TypeError: If an argument is of the wrong kind.
         ValueError: If an option makes no sense.
         ModuleNotFoundError: If *sampler* or *run_in* needs a package that is not installed.
-        Exception: What *on_trial* raises, or a condition of the space.
+        Exception: What *on_trial* or a condition of the space raises.
 
     Cancellation:
-        Cancels the trials that run, and returns what was found so far, with *complete* False.
-        `trio.Cancelled` is raised at the next checkpoint, so put the cancel scope inside the
-        block of the task supervisor, which waits when it is left.
+        Cancels the trials that run, and returns what was found, with *complete* False.
+        `trio.Cancelled` is raised at the next checkpoint: put the cancel scope inside the block
+        of the task supervisor, which waits when it is left.
 
     Emits:
         TrialStarted, TrialFinished, SearchFinished.

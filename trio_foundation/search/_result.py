@@ -24,26 +24,25 @@ class SearchResult:
     """
 
     best: Trial | None
-    """The best trial; None if none has returned a finite number. Of equals, the first."""
+    """The best trial, of equals the first; None if none has returned a finite number."""
 
     trials: list[Trial]
-    """The trials that have ended, in the order of their numbers. Numbers may be missing:
-    those of trials that were skipped, and of those that were cancelled."""
+    """The trials that have ended, by number; not those skipped or cancelled."""
 
     complete: bool = attrs.field(default=True, kw_only=True)
-    """Whether all trials were run; else the search was cancelled."""
+    """Whether all trials were run; if not, the search was ended before."""
 
     cancelled: list[Trial] = attrs.field(factory=list[Trial], kw_only=True)
-    """The trials that ran when the search was cancelled, or ended by too many failures."""
+    """The trials that ran when the search was cancelled or had too many failures."""
 
     skipped: int = attrs.field(default=0, kw_only=True)
-    """How many trials were not run, since their settings had been there before."""
+    """How many repeated earlier settings, and were not run."""
 
     seed: int = attrs.field(default=0, kw_only=True)
-    """The seed; with it, the same trials can be run again."""
+    """The seed, to run the same trials again."""
 
     maximize: bool = attrs.field(default=True, kw_only=True)
-    """Whether the best is the one with the largest value, or with the smallest."""
+    """Whether more is better."""
 
     space: SearchSpace | None = attrs.field(default=None, kw_only=True)
-    """The space that was searched."""
+    """The searched space."""

@@ -14,15 +14,7 @@ __all__ = ["Run", "current_run", "report"]
 
 @final
 class Run:
-    """A trial that runs.
-
-    Args:
-        drawn: Its number and settings.
-        timeout: How long it may take, in seconds.
-        reports: What trials have reported.
-        pruner: What says which are hopeless.
-        maximize: Whether more is better.
-    """
+    """A trial that runs, with a timeout in seconds."""
 
     __slots__ = (
         "_maximize", "_pruner", "_shared", "begun", "drawn", "has_ended", "is_pruned",
@@ -64,11 +56,7 @@ class Run:
         )
 
     def report(self, step: int, value: float) -> None:
-        """Note a report; if it is hopeless, cancel the trial.
-
-        Raises:
-            ValueError: If the step is not after the last one.
-        """
+        """Note a report; if it is hopeless, cancel the trial."""
         previous = next(reversed(self.reports), None)
         if previous is not None and step <= previous:
             raise ValueError(f"step must be more than {previous}, the last one, not {step}")
@@ -89,12 +77,11 @@ current_run: ContextVar[Run | None] = ContextVar("trio_foundation.search", defau
 async def report(step: int, value: float) -> None:
     """Say how far the trial has come, so that the pruner may end it.
 
-    Called within a trial of `random_search`, in its own task or in one that it has started.
-    With ``run_in="thread"``, write ``trio.from_thread.run(report, step, value)``; another process
-    cannot report. Without a pruner, what is reported is kept in `Trial.reports`, and nothing else happens.
+    Call it within a trial of `random_search`, in its own task or in one that it has started. With
+    ``run_in="thread"``, write ``trio.from_thread.run(report, step, value)``; a process cannot
+    report. What is reported is kept in `Trial.reports`.
 
-    A trial that is pruned is cancelled, as by a cancel scope around it: it can clean up, and
-    cannot catch it by accident.
+    A pruned trial is cancelled, as by a cancel scope around it: it can clean up.
 
     Args:
         step: How far, such as the number of the epoch; more than at the last report.
@@ -128,7 +115,7 @@ async def report(step: int, value: float) -> None:
     if run is None or run.has_ended:
         raise RuntimeError(
             "no trial runs here: call report in the function that random_search evaluates; in a "
-            "thread, write trio.from_thread.run(report, step, value); in a process there is none"
+            "thread, write trio.from_thread.run(report, step, value); a process cannot report"
         )
     number = as_number(value)
     if number is None:

@@ -41,13 +41,7 @@ Block: TypeAlias = AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]]
 
 @final
 class Search:
-    """A search that is about to run, checked.
-
-    Args:
-        space: What there is to choose from.
-        evaluate: The user's function.
-        options: How it is done.
-    """
+    """A search that is about to run, checked."""
 
     def __init__(
         self, space: SearchSpace, evaluate: Callable[[dict[str, Any]], Any], options: Options
@@ -84,14 +78,6 @@ class Search:
     # Else an interrupt could come between the block of the map and the call that leaves it.
     @enable_ki_protection
     async def run(self) -> SearchResult:
-        """Run it.
-
-        Returns:
-            What was found.
-
-        Raises:
-            TooManyFailures: If more trials fail than may.
-        """
         options, book = self._options, self._book
         if self._record is not None:
             for drawn in self._draws.catch_up(self._record.pages.lines):

@@ -21,16 +21,9 @@ _MOST = 2**30
 
 
 def sobol_units(seed: int, size: int) -> Units:
-    """Return units that fill the cube more evenly than random ones; asked for in their order.
-
-    They are scrambled, by the seed. Which scramble belongs to a seed is a matter of the version
-    of SciPy.
-
-    Raises:
-        ModuleNotFoundError: If SciPy is not installed.
-    """
+    """Return units that fill the cube evenly, scrambled by the seed; asked for in their order."""
     qmc: Any = _scipy_stats_qmc()
-    # NumPy wants no negative seed.
+    # NumPy wants no negative seed. SciPy's version decides what a seed scrambles.
     scramble = random.Random(f"{seed}:sobol").getrandbits(64)  # noqa: S311  no secret
     engine = qmc.Sobol(size, scramble=True, seed=scramble)
     block: list[list[float]] = []
@@ -38,7 +31,9 @@ def sobol_units(seed: int, size: int) -> Units:
     def units(index: int) -> Sequence[float]:
         nonlocal block
         if index >= _MOST:
-            raise ValueError(f"Sobol's sequence has no more than {_MOST} points")
+            raise ValueError(
+                f"Sobol's sequence has no more than {_MOST} points: write sampler='random'"
+            )
         if index % _BLOCK == 0:
             block = engine.random(_BLOCK).tolist()
         return block[index % _BLOCK]

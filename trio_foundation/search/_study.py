@@ -1,4 +1,4 @@
-"""Running the trials of an Optuna study: it says what to try, and is told what came of it."""
+"""Running the trials of an Optuna study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Thing: TypeAlias = Any
 
 
 class Study(Protocol):
-    """What is asked what to try, and told what came of it, as an ``optuna.Study`` is.
+    """What says what to try, and is told what came of it, as an ``optuna.Study`` is.
 
     Example:
         >>> class Dice:
@@ -48,7 +48,7 @@ class Study(Protocol):
         state: Any = None,  # noqa: ANN401
         skip_if_finished: bool = False,
     ) -> object:
-        """Take note of what came of a trial."""
+        """Note what came of a trial."""
 
 
 async def optimize_study(  # noqa: PLR0913  keywords, with defaults
@@ -63,24 +63,24 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
 ) -> None:
     """Run trials of an Optuna study side by side, as supervised tasks.
 
-    It is what ``study.optimize`` is for plain functions: Optuna's samplers say what to try, and
-    its pruners what is hopeless. Needs ``pip install 'trio-foundation[optuna]'``.
+    It is ``study.optimize`` for async functions: Optuna's samplers say what to try, its pruners
+    what is hopeless. Needs ``pip install 'trio-foundation[optuna]'``.
 
     A trial that raises, takes too long or returns no number is told as ``FAIL``, and logged;
-    one that raises ``optuna.TrialPruned`` as ``PRUNED``. The study may keep its trials in a
-    database, so it is asked and told in a thread, by one at a time.
+    one that raises ``optuna.TrialPruned`` as ``PRUNED``. The study is asked and told in a thread,
+    one at a time.
 
     Args:
-        study: The study, as ``optuna.create_study`` makes it.
-        evaluate: An async function that takes an ``optuna.Trial`` and returns a number; or one
+        study: What ``optuna.create_study`` returns.
+        evaluate: An async function that takes an ``optuna.Trial`` and returns a number, or one
             for each direction of the study.
-        iterations: How many trials are run; `math.inf` for as many as there is time for.
-        parallelism: How many run at once: a number, `math.inf`, or a `Limit`. By default, as
-            many as there are cores.
-        trial_timeout: How long a trial may take, in seconds; None for as long as it likes.
+        iterations: How many trials are run; `math.inf` for no end.
+        parallelism: How many run at once: a number, `math.inf`, or a `Limit`. None for the number
+            of cores.
+        trial_timeout: How long a trial may take, in seconds; None for any time.
         max_failures: How many trials may fail; the error of one more is raised. None for any
             number.
-        tasks: Whose tasks the trials are; by default those of the nearest open block of
+        tasks: Whose tasks the trials are; None for the nearest open block of
             `open_task_supervisor`.
 
     Raises:
@@ -89,10 +89,10 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
         TypeError: If an argument is of the wrong kind.
         ValueError: If an option makes no sense.
         ModuleNotFoundError: If Optuna is not installed.
-        Exception: What one trial too many has failed with, or what the study raises.
+        Exception: What one trial too many failed with, or the study raises.
 
     Cancellation:
-        Cancels the trials that run; each is told as ``FAIL`` before the cancellation goes on.
+        Cancels the trials that run, each told as ``FAIL`` before the cancellation goes on.
 
     Example:
         >>> import optuna, trio  # doctest: +SKIP
@@ -169,11 +169,7 @@ class _Driver:
         self._turn = trio.CapacityLimiter(1)
 
     async def run(self, _: int) -> None:
-        """Run the next trial.
-
-        Raises:
-            Exception: What it has failed with, if that is one too many, or what the study raises.
-        """
+        """Run the next trial; raise its failure if it is one too many."""
         if self._failures > self._max_failures:
             await trio.lowlevel.checkpoint()
             return
@@ -210,7 +206,10 @@ class _Driver:
         with trio.CancelScope(relative_deadline=self._timeout):
             awaitable: object = self._evaluate(trial)
             if not isinstance(awaitable, Awaitable):
-                raise _NotAsync(f"evaluate must be async, but it has returned {awaitable!r}")
+                raise _NotAsync(
+                    f"evaluate must be async, but it has returned {awaitable!r}: write "
+                    "async def evaluate(trial): ..."
+                )
             return _numbers_of(await awaitable)
         raise TaskTimeout(self._name, self._timeout)
 

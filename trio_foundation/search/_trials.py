@@ -16,24 +16,15 @@ from ._running import Run, current_run
 __all__ = ["Runner"]
 
 _LONG = 0.001
-"""How long a trial may take, in seconds, without others getting their turn when it ends. It may
-have done nothing but calculate."""
+"""After so many seconds of a trial, which may have only calculated, others get their turn."""
 
 
 @final
 class Runner:
     """Calls the function for each trial of a search, and has the trial noted.
 
-    It is what a map is given as its *retry*: it stands around the function in the task where
-    that runs, or waits for it, wherever it runs. So a trial is noted in the moment when it
-    ends, and a cancellation that comes right behind it does not lose it.
-
-    Args:
-        book: Where trials are noted.
-        timeout: How long one may take, in seconds; None for as long as it likes.
-        max_failures: How many may fail; None for any number.
-        pruner: What says which are hopeless.
-        is_deaf: Whether the function does not hear that its time is over.
+    As the *retry* of a map it stands around the function, wherever that runs: so a trial is noted
+    the moment it ends, and a cancellation right behind it does not lose it.
     """
 
     def __init__(
@@ -51,7 +42,7 @@ class Runner:
         self._timeout = math.inf if timeout is None else timeout
         self._max_failures = math.inf if max_failures is None else max_failures
         self._pruner = pruner
-        self._is_deaf = is_deaf
+        self._is_deaf = is_deaf  # a thread does not hear that its time is over
         self._reports = Reports()
 
     @property
@@ -65,7 +56,7 @@ class Runner:
         return self._book.failed > self._max_failures
 
     def remember(self, trial: Trial) -> None:
-        """Take note of what a trial has reported in an earlier run."""
+        """Note what a trial has reported in an earlier run."""
         previous = None
         scores: dict[int, float] = {}
         for step, value in trial.reports.items():
@@ -156,5 +147,5 @@ def _last(run: Run) -> float | None:
 def _not_async(returned: object) -> TypeError:
     return TypeError(
         f"random_search takes an async function, but this one has returned {returned!r}: write "
-        "`async def`, or have it run elsewhere, with run_in='thread' or run_in='process'"
+        "`async def`, or run_in='thread' or run_in='process'"
     )

@@ -1,12 +1,11 @@
 """Who is kept running?
 
-A supervisor is a nursery with a restart policy. `open_supervisor` opens a block in which
-children run; one that crashes is started again, alone or with its siblings, until it
-crashes too often: then the supervisor fails, and the level above decides. What a child is
-is written down as data by `child`, `subtree` and `dynamic_subtree`; for children that come
-and go there is `open_dynamic_supervisor`.
+A supervisor is a nursery with a restart policy. `open_supervisor` opens a block in which children
+run; one that crashes is started again, alone or with siblings, until it crashes too often: then the
+supervisor fails, and the level above decides. `child`, `subtree` and `dynamic_subtree` write
+children down as data; for those that come and go there is `open_dynamic_supervisor`.
 
-The words are those of Erlang/OTP and mean what they mean there.
+The words are Erlang/OTP's, and mean what they mean there.
 """
 
 from __future__ import annotations

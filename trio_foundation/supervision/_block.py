@@ -1,7 +1,7 @@
 """The block that a supervisor lives in.
 
-Children and loop share the block's one nursery, which nobody can reach. Exactly one thing
-leaves the block, and which one is told apart here.
+Children and loop share the block's one nursery, which nobody can reach. One thing at most leaves
+the block, and which one is told apart here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import attrs
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._base import AsyncBlock
 from ._engine import Engine
 from ._errors import RestartLimitReached
 from ._exit import fatal_leaf, leaves, without_cancelled
@@ -25,8 +26,10 @@ HandleT = TypeVar("HandleT")
 
 @final
 @attrs.define(eq=False, repr=False)
-class Block(AbstractAsyncContextManager[HandleT]):
+class Block(AsyncBlock[HandleT]):
     """What `open_supervisor` returns."""
+
+    opens = "a supervisor"
 
     # A class rather than a generator: a KeyboardInterrupt between two lines of a generator's
     # machinery would leave the nursery open for ever, with children in it.
@@ -43,6 +46,8 @@ class Block(AbstractAsyncContextManager[HandleT]):
             raise RuntimeError(
                 "the block of a supervisor is entered once: call open_supervisor() again"
             )
+        if not trio.lowlevel.in_trio_run():
+            raise RuntimeError("a supervisor runs on Trio: start the program by trio.run(main)")
         engine = self._engine
         engine.enlist()
         self._nursery = trio.open_nursery()

@@ -23,30 +23,14 @@ _NAMES_SHOWN = 10
 @final
 @attrs.define(eq=False)
 class Book:
-    """Entries in start order, each under a name of its own."""
-
     keeper: Keeper
-    """The supervisor."""
     entries: dict[str, Entry] = attrs.field(init=False, factory=dict[str, Entry])
     _names: NameBook = attrs.field(init=False, factory=NameBook)
 
     def register(
         self, spec: ChildSpec, context: Context | None, *, reserved: frozenset[str] = frozenset()
     ) -> Entry:
-        """Enter a child, which is yet to be started.
-
-        Args:
-            spec: What was written down about it.
-            context: The context variables of whoever hands it over.
-            reserved: Names that others were given, and will have.
-
-        Returns:
-            Its entry.
-
-        Raises:
-            ChildExists: If another has the name that it was given.
-            ValueError: If its resident serves another child.
-        """
+        """Enter a child, yet to be started; *reserved* are names that others will have."""
         name = spec.name
         if not spec.is_named:
             taken = self.entries.keys() | reserved if reserved else self.entries
@@ -61,17 +45,12 @@ class Book:
         return entry
 
     def drop(self, entry: Entry) -> None:
-        """Forget a child for good."""
         if self.entries.get(entry.name) is entry:
             del self.entries[entry.name]
         entry.forget()
 
     def find(self, name: str) -> Entry:
-        """Return the entry of that name.
-
-        Raises:
-            ChildNotFound: If there is none.
-        """
+        """Return the entry of that name, or raise `ChildNotFound`."""
         entry = self.entries.get(name)
         if entry is None:
             raise ChildNotFound(self.keeper.path, name, tuple(islice(self.entries, _NAMES_SHOWN)))

@@ -1,6 +1,6 @@
 """Whether a restart is made, when, and what is said of it.
 
-Numbers are decided by `_rules`; here they meet the clock, the flag and the events.
+`_rules` decides in numbers; here they meet the clock, the flag and the events.
 """
 
 from __future__ import annotations
@@ -41,15 +41,11 @@ class Budget:
     _spent_on: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
 
     def open(self) -> None:
-        """Read the flag that holds for the whole life of the supervisor."""
+        """Read the flag, which holds for the whole life of the supervisor."""
         self.is_strict = is_flag_set("use_strict_supervision")
 
     def plan(self, run: Incarnation) -> float:
-        """Note that the child of *run* is to be restarted.
-
-        Returns:
-            How long the restart is put off, in seconds.
-        """
+        """Tell of the restart of the child of *run*; return how long it is put off, in seconds."""
         entry = run.entry
         exit = run.exit
         assert exit is not None
@@ -77,7 +73,7 @@ class Budget:
         return delay
 
     def admit(self, entry: Entry) -> RestartLimitReached | None:
-        """Count one more restart, of *entry* and now; return an error if it is one too many."""
+        """Count a restart of *entry*, now; return an error if it is one too many."""
         now = trio.current_time()
         if self.window.admit(now):
             if entry.last_exit is not None:

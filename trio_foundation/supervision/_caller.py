@@ -1,7 +1,6 @@
 """Who gives an order to a supervisor.
 
-A child that waits for its own supervisor, while that waits for the child, waits for ever. So
-such orders are refused where they are given.
+One that would have a child and its supervisor wait for each other is refused.
 """
 
 from __future__ import annotations
@@ -13,15 +12,7 @@ __all__ = ["find_caller", "is_within", "waits_for_itself"]
 
 
 def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | None:
-    """Return the incarnation that gives an order to *keeper*, if one does.
-
-    Args:
-        keeper: The supervisor.
-        joining: Whom its loop waits for at this moment.
-
-    Raises:
-        RuntimeError: If the supervisor waits for the caller to be ready, or to end.
-    """
+    """Return the incarnation that gives an order to *keeper*, if any; refuse what would hang."""
     caller = run = current_run()
     while run is not None:
         if run.keeper is keeper and run.ready_at is None:
@@ -38,7 +29,7 @@ def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | No
 
 
 def waits_for_itself(run: Incarnation, supervisor: str) -> RuntimeError:
-    """Return the error of an order that *run* gave, for whose end the supervisor waits."""
+    """Return the error of an order that *run* gave, whose end the supervisor waits for."""
     return RuntimeError(
         f"child {run.entry.name!r} gave an order to its own supervisor {supervisor!r} "
         "while that waits for the child to end, and would wait for ever: give it before, "

@@ -1,4 +1,4 @@
-"""The handle of a child: what users hold, over all its incarnations."""
+"""The handle of a child, over all its incarnations."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Callback = TypeVar("Callback", bound=Callable[..., object])
 class Child(Generic[ValueT]):
     """A child of a supervisor. It stays valid over restarts, and after the end.
 
-    Returned by ``start`` and ``start_soon`` of a supervisor, found in its ``children``, and
-    by `current_child` from within. It cannot be made by hand.
+    ``start`` and ``start_soon`` of a supervisor return it, its ``children`` have it, and
+    `current_child` gives it from within. It cannot be made by hand.
 
     Example:
         >>> import trio
@@ -56,7 +56,7 @@ class Child(Generic[ValueT]):
 
     @property
     def name(self) -> str:
-        """What it is called in its supervisor."""
+        """Its name in the supervisor."""
         return self._entry.name
 
     @property
@@ -69,19 +69,19 @@ class Child(Generic[ValueT]):
         """What it is doing, as its supervisor has noticed.
 
         ``starting`` until it is ready, then ``running``; ``stopping`` while it is being ended;
-        ``backing_off`` while a restart is due, its own or that of its group; ``stopped`` when it
-        has finished, was stopped or is forgotten; ``ignored`` if it raised `IgnoreChild`.
+        ``backing_off`` while a restart is due, its own or its group's; ``stopped`` when it has
+        finished, was stopped or is forgotten; ``ignored`` if it raised `IgnoreChild`.
         """
         return self._entry.state
 
     @property
     def incarnation(self) -> int:
-        """How often it was started so far, counting starts that failed; the first is 1."""
+        """How often it was started so far, failed starts included; the first is 1."""
         return self._entry.incarnations
 
     @property
     def restarts(self) -> int:
-        """How often its supervisor has started it again by itself."""
+        """How often its supervisor started it again by itself."""
         return self._entry.restarts
 
     @property
@@ -92,7 +92,7 @@ class Child(Generic[ValueT]):
 
     @property
     def last_exit(self) -> Exit | None:
-        """How the last incarnation that ended did so; None if none has."""
+        """How the last incarnation that has ended did so; None if none has."""
         return self._entry.last_exit
 
     @property
@@ -117,7 +117,7 @@ class Child(Generic[ValueT]):
     def leaving(self) -> bool:
         """Whether its supervisor is ending the present incarnation, and starts no other.
 
-        False in a group restart, where another is to follow, and while it is not being ended.
+        False in a group restart, where another follows.
         """
         run = self._entry.run
         return run is not None and run.leaving
@@ -125,14 +125,10 @@ class Child(Generic[ValueT]):
     def exit_by(self, error: BaseException | None) -> Exit:
         """Return the exit that the present incarnation would have, if it ended now.
 
-        It is for what has to be done last within the incarnation, and depends on how that
-        ends.
+        It is for what is done last within the incarnation. The exit that is told later is another.
 
         Args:
             error: What its function would raise; None if it would return.
-
-        Returns:
-            The exit. The one that is told when the incarnation has ended is another.
 
         Raises:
             RuntimeError: If no incarnation is running.
@@ -152,7 +148,9 @@ class Child(Generic[ValueT]):
         """
         run = self._entry.run
         if run is None or run.ended:
-            raise RuntimeError(f"child {self.name!r} is not running, so it cannot end")
+            raise RuntimeError(
+                f"child {self.name!r} is not running, so it cannot end: exit_by is for code within it"
+            )
         if run.ready_at is None and run.ending is None and is_ignore(error):
             return run.make_exit(Judgement("shutdown", error))
         is_supervisor = self.spec.kind == "supervisor"
@@ -184,11 +182,11 @@ class Child(Generic[ValueT]):
             Its value, what ``task_status.started`` was given.
 
         Raises:
-            ChildStartFailed: If it is not ready and will not be: it is gone, was stopped, or
-                raised `IgnoreChild`. From its last error, if there is one.
+            ChildStartFailed: If it is not ready and will not be: it is gone, was stopped, or raised
+                `IgnoreChild`. From its last error, if there is one.
 
         Cancellation:
-            Leaves nothing behind; the child is not concerned.
+            The child is not concerned.
 
         Example:
             >>> import trio
@@ -224,14 +222,13 @@ class Child(Generic[ValueT]):
         """Wait for the end of the present incarnation.
 
         Returns:
-            Its exit; or the last exit, if no incarnation is running or about to be started
-            for the first time.
+            Its exit; or the last one, if none is running or about to be started for the first time.
 
         Raises:
             RuntimeError: If the child never ran and is not going to.
 
         Cancellation:
-            Leaves nothing behind; the child is not concerned.
+            The child is not concerned.
 
         Example:
             >>> import trio
@@ -259,9 +256,8 @@ class Child(Generic[ValueT]):
     def monitor(self, capacity: int = 16) -> Generator[trio.MemoryReceiveChannel[Exit]]:
         """Receive the exits of the child, from now on, until it is gone for good.
 
-        The channel ends when the child is forgotten or its supervisor has closed. The
-        supervisor never waits for it: when the channel is full its oldest exit goes, and the
-        gap shows in `Exit.incarnation`. Leaving the block leaves nothing behind.
+        The channel ends when the child is forgotten or its supervisor has closed. The supervisor
+        never waits: a full channel loses its oldest exit, and the gap shows in `Exit.incarnation`.
 
         Args:
             capacity: How many exits may wait to be received, at least 1.
@@ -341,15 +337,12 @@ class Child(Generic[ValueT]):
     def on_state(self, callback: Callable[[ChildState], object]) -> Callable[[], None]:
         """Have a function called whenever the state of the child changes, at once.
 
-        It is called synchronously by whatever changes the state, in the order of
-        registration; and again, while the child is stopping, if it was to be started again
-        afterwards and is not any more (see `leaving`). What it raises is logged and ignored.
-
-        Args:
-            callback: A plain function of the new `state`.
+        It is called synchronously by whatever changes the state, with the new `state`, and
+        otherwise as by `on_exit`; and again, while the child is stopping, if it was to be started
+        again and is not any more (see `leaving`).
 
         Returns:
-            A function that removes the callback, and may be called again.
+            As `on_exit`.
 
         Raises:
             TypeError: If *callback* is async or not callable.
@@ -373,15 +366,12 @@ class Child(Generic[ValueT]):
     def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a function called when nothing of the child runs and no start is scheduled.
 
-        That is when it has finished, was stopped, is ignored or forgotten, or its
-        supervisor has closed. It may be started again after that, by ``restart_child`` or by
-        a group restart. What the function raises is logged and ignored.
-
-        Args:
-            callback: A plain function without arguments.
+        That is when it has finished, was stopped, is ignored or forgotten, or its supervisor has
+        closed; ``restart_child`` or a group restart may start it again. It is called without
+        arguments, and otherwise as by `on_exit`.
 
         Returns:
-            A function that removes the callback, and may be called again.
+            As `on_exit`.
 
         Raises:
             TypeError: If *callback* is async or not callable.

@@ -14,7 +14,7 @@ __all__ = ["cleanup_scope", "current_child", "current_run", "stop_requested"]
 
 
 def current_run() -> Incarnation | None:
-    """Return the incarnation that the calling code runs in, if it runs in one."""
+    """Return the incarnation that the calling code runs in, if any."""
     run = CURRENT.get(None)
     return None if run is None or run.ended else run
 
@@ -22,11 +22,10 @@ def current_run() -> Incarnation | None:
 def current_child() -> Child[Any]:
     """Return the child that the calling code runs in.
 
-    It is known to everything that the child calls and to the tasks that it starts, until
-    the incarnation has ended.
+    Whatever the child calls, and the tasks that it starts, know it until the incarnation has ended.
 
     Raises:
-        RuntimeError: Outside a child, and in a task that outlived its child's incarnation.
+        RuntimeError: Outside a child, and in a task that outlived its incarnation.
 
     Example:
         >>> import trio
@@ -46,12 +45,9 @@ def current_child() -> Child[Any]:
 def stop_requested() -> trio.Event:
     """Return the event that is set when this child is asked to stop.
 
-    A child that asks for it is a listener: its supervisor sets the event first, waits up
-    to the child's *grace* for it to end by itself, and cancels it only then. To look
-    without becoming a listener, see whether ``current_child().state`` is ``"stopping"``.
-
-    Returns:
-        The event; always the same one within an incarnation.
+    A child that calls this is a listener: its supervisor sets the event, waits up to *grace* for it
+    to end by itself, and only then cancels it. To look without becoming one, see whether
+    ``current_child().state`` is ``"stopping"``. Within an incarnation the event is always the same.
 
     Raises:
         RuntimeError: Outside a child.
@@ -74,13 +70,10 @@ def stop_requested() -> trio.Event:
 def cleanup_scope() -> trio.CancelScope:
     """Return a shielded scope for what has to be awaited in a ``finally``.
 
-    It ends *grace* seconds after the child was cancelled, whoever did it: a stop, a start that
-    was cut short, a time-out of readiness or liveness. A listener that was only asked so
-    far has until *grace* seconds after it would be cancelled. With no stop under way the
-    scope lasts *grace* seconds from when it is entered, or less if a stop begins meanwhile.
-
-    Returns:
-        The scope, to be entered once, at once.
+    Enter it once, at once. It ends *grace* seconds after the child was cancelled, by whatever: a
+    stop, a start cut short, a time-out of readiness or liveness; of a listener that was only asked
+    so far, *grace* seconds after it would be cancelled. With no stop under way it lasts *grace*
+    seconds from its entry, or less if a stop begins meanwhile.
 
     Raises:
         RuntimeError: Outside a child.

@@ -1,8 +1,7 @@
 """A supervisor whose children come and go by the thousand.
 
-Children know nothing of one another here, so nothing has to wait its turn: they start at
-once, exits are handled while others start, and at the end all are stopped together. What
-is gone is forgotten.
+They know nothing of one another, so nothing waits its turn: they start at once, exits are handled
+while others start, and at the end all are stopped together. What is gone is forgotten.
 """
 
 from __future__ import annotations
@@ -30,13 +29,10 @@ __all__ = ["DynamicEngine"]
 @final
 @attrs.define(eq=False, kw_only=True)
 class DynamicEngine(Engine):
-    """What `DynamicSupervisor` is the handle of."""
-
     max_children: float = math.inf
 
     @property
     def kind(self) -> Literal["dynamic"]:
-        """The strategy, as a snapshot shows it."""
         return "dynamic"
 
     def enroll(self, context: Context) -> None:
@@ -65,14 +61,12 @@ class DynamicEngine(Engine):
                 entry.run.cancel(self.ending or "finished")
 
     def settle(self, run: Incarnation) -> None:
-        """Let go of a child that has ended and is not started again."""
         if run.entry.request is not None:
             self._on_failed_start(run, run.entry.request)
         else:
             self._forget(run.entry, run)
 
     def handle(self, message: Message) -> None:
-        """Do one thing; nothing here has to be waited for."""
         if isinstance(message, Incarnation):
             if message.entry.run is message:
                 self._on_exit(message)
@@ -85,14 +79,7 @@ class DynamicEngine(Engine):
     # Starting
 
     def start_soon(self, spec: ChildSpec) -> Entry:
-        """Start a child at once; it runs at the next step of the scheduler.
-
-        Returns:
-            Its entry in the book.
-
-        Raises:
-            TooManyChildren: If the book is full.
-        """
+        """Return the entry of a child that runs at the next step, or raise `TooManyChildren`."""
         self.check_open()
         if spec.significant:
             self.check_significant(spec)
@@ -105,11 +92,6 @@ class DynamicEngine(Engine):
         return entry
 
     async def start(self, spec: ChildSpec) -> Entry:
-        """Start a child, and wait until it is ready.
-
-        Returns:
-            Its entry in the book.
-        """
         await trio.lowlevel.checkpoint_if_cancelled()
         find_caller(self, self.joining)
         entry = self.start_soon(spec)

@@ -19,8 +19,8 @@ __all__ = ["DynamicSupervisor"]
 class DynamicSupervisor(Handle):
     """Keeps children that come and go; what `open_dynamic_supervisor` gives to its block.
 
-    Each stands alone (one_for_one), and **restart is "temporary" unless said otherwise**,
-    since most come to do one thing. Nothing is kept of a child that is gone.
+    Each stands alone (one_for_one), and **restart is "temporary" unless said otherwise**. A child
+    that is gone is forgotten.
 
     Example:
         >>> import trio
@@ -86,30 +86,21 @@ class DynamicSupervisor(Handle):
     ) -> Child[Any]:
         """Start a child, and wait until it is ready; other children start meanwhile.
 
-        Args:
-            async_fn: The function to run; it is ready when it calls
-                ``task_status.started``, or at once if it takes no ``task_status``.
-            *args: Its positional arguments.
-            **options: Those of `child`, with *restart* ``temporary`` by default; times are in
-                seconds.
+        It takes what `start_soon` takes, and raises what that raises, too. The child is ready when
+        it calls ``task_status.started``, or at once if it takes no ``task_status``.
 
         Returns:
             The child, running; or ignored, and forgotten, if it raised `IgnoreChild`.
 
         Raises:
-            TypeError: If *async_fn* is no async function.
-            ValueError: If an option makes no sense.
             ChildStartFailed: If it ended before it was ready, from its error. The child is
                 forgotten, and nothing is counted.
-            ChildExists: If there is a child of that *name*.
-            TooManyChildren: If there are *max_children* already.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
+            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
+                waits for it to end.
 
         Cancellation:
-            Before the child is ready: it is cancelled, joined and forgotten, and then the
-            `trio.Cancelled` goes on. Once it is ready only the supervisor stops it.
+            As for `Supervisor.start`.
 
         Example:
             >>> import trio
@@ -129,22 +120,18 @@ class DynamicSupervisor(Handle):
     async def start_child(self, spec: ChildSpec) -> Child[Any]:
         """Start a child that was written down, and wait until it is ready.
 
+        It raises what `start` raises, too.
+
         Args:
-            spec: What `child`, `subtree` or `dynamic_subtree` returned. Its *restart* counts,
-                so a child that was written down without one is permanent.
+            spec: What `child`, `subtree` or `dynamic_subtree` returned. Its own *restart* counts,
+                ``permanent`` if it was written down without one.
 
         Returns:
-            The child, running; or ignored, and forgotten, if it raised `IgnoreChild`.
+            As `start`.
 
         Raises:
             TypeError: If *spec* is no `ChildSpec`.
             ValueError: If it is significant, which has no meaning here.
-            ChildStartFailed: If it ended before it was ready, from its error.
-            ChildExists: If there is a child of that name.
-            TooManyChildren: If there are *max_children* already.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
 
         Cancellation:
             As for `start`.

@@ -1,12 +1,11 @@
 """The loop of a supervisor: what both kinds have in common.
 
-Everything that happens to the children of a supervisor goes through one queue and is
-done by one task, one thing at a time, as Erlang's supervisor process does it: the exits of
-children, the orders of callers, the restarts that come due. At the end the same task
-stops the children. So no decision ever races another.
+As in Erlang's supervisor process, one queue and one task do everything, one thing at a time: exits
+of children, orders of callers, restarts that come due; and at the end they stop the children. So no
+decision races another.
 
-The loop runs under a shield of its own: a cancellation from outside reaches the body of
-the block first, and the loop when the body has ended.
+The loop is shielded: a cancellation from outside reaches the body of the block first, and the loop
+when the body has ended.
 """
 
 from __future__ import annotations
@@ -60,8 +59,6 @@ Message: TypeAlias = Incarnation | Entry | Request | Retry
 
 @attrs.define(eq=False)
 class Engine(ABC):
-    """What a supervisor is behind its handle."""
-
     name: str
     max_restarts: int
     within: float
@@ -69,14 +66,13 @@ class Engine(ABC):
 
     book: Book = attrs.field(init=False, default=attrs.Factory(Book, takes_self=True))
     entries: dict[str, Entry] = attrs.field(init=False)
-    """The children in the book."""
     budget: Budget = attrs.field(init=False)
     path: str = attrs.field(init=False, default=attrs.Factory(attrgetter("name"), takes_self=True))
     """The names from the outermost supervisor to this one, once the block is open."""
     parent: Incarnation | None = attrs.field(init=False, default=None)
     """The incarnation whose code opened the block, if one did."""
     audience: Audience = attrs.field(init=False)
-    """Whether somebody listens to what every child tells: that it starts, is ready, ends."""
+    """Whether somebody listens to what every child tells."""
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     ending: str | None = attrs.field(init=False, default=None)
@@ -188,7 +184,7 @@ class Engine(ABC):
     async def _await_body(self) -> None:
         """Wait until the body has ended; its children serve it while it cleans up.
 
-        Whatever the body itself may be waiting for here is answered, or it would never end.
+        What the body itself may wait for is answered, or it would never end.
         """
         self._refuse_orders()
         self.cut_short()
@@ -214,7 +210,6 @@ class Engine(ABC):
         self.inbox = deque(exits)
 
     def dismiss(self, entry: Entry) -> None:
-        """Let go of a child for good, now that the end has come."""
         if entry.request is not None:
             entry.request.refuse(SupervisorClosed(self.path))
             entry.request = None
@@ -244,7 +239,7 @@ class Engine(ABC):
 
     @abstractmethod
     def cut_short(self) -> None:
-        """Cut short what somebody waits for, now that the end has begun."""
+        """Cut short what somebody waits for, since the end has begun."""
 
     @abstractmethod
     def settle(self, run: Incarnation) -> None:
@@ -257,7 +252,6 @@ class Engine(ABC):
     # The queue
 
     def post(self, message: Message) -> None:
-        """Put a message into the queue, and wake the loop."""
         self.inbox.append(message)
         self.sleeper.poke()
 
@@ -276,7 +270,7 @@ class Engine(ABC):
     # What incarnations tell (see Keeper)
 
     def set_timer(self, run: Incarnation, due: float) -> None:
-        """Let *run* be told at that time, in seconds, instead of any time set before."""
+        """Let *run* be told at that time, in seconds, and at none set before."""
         run.timed = True
         self.sleeper.set_timer(run, due)
 
@@ -288,7 +282,6 @@ class Engine(ABC):
             request.answer(run.entry.child)
 
     def note_ended(self, run: Incarnation) -> None:
-        """Put the end into the queue."""
         self.running -= 1
         self.post(run)
         if self._is_busy and run is not self.joining:
@@ -329,20 +322,12 @@ class Engine(ABC):
     # Children in the book
 
     def check_open(self) -> None:
-        """Refuse orders once the end has begun.
-
-        Raises:
-            SupervisorClosed: If it has.
-        """
+        """Refuse orders once the end has begun, with `SupervisorClosed`."""
         if self.ending is not None or self._nursery is None:
             raise SupervisorClosed(self.path or self.name)
 
     def check_significant(self, spec: ChildSpec) -> None:
-        """Refuse a significant child where nothing would come of its end.
-
-        Raises:
-            ValueError: If it is one.
-        """
+        """Refuse a significant child whose end would mean nothing."""
         if spec.significant:
             raise ValueError(
                 f"child {spec.name!r} is significant, but supervisor {self.name!r} never ends for "
@@ -350,11 +335,7 @@ class Engine(ABC):
             )
 
     def spawn(self, entry: Entry, *, is_restart: bool = False) -> Incarnation:
-        """Start an incarnation.
-
-        Returns:
-            The incarnation, which may not be ready yet.
-        """
+        """Return a new incarnation, which may not be ready yet."""
         assert self._nursery is not None
         if entry.last_exit is not None:
             forget_frames(entry.last_exit.error)
@@ -401,7 +382,7 @@ class Engine(ABC):
             self.sleeper.poke()
 
     def unschedule(self, entry: Entry) -> None:
-        """Make void the restart of *entry* that is due, if one is."""
+        """Make the restart of *entry* that is due void, if there is one."""
         if entry.retry is not None:
             entry.retry = None
             self._dues.clear(entry)
@@ -414,13 +395,11 @@ class Engine(ABC):
         return failure is None
 
     def fail(self, failure: SupervisorFailed) -> None:
-        """End with that failure."""
         if self.failure is None and self.ending is None:
             self.failure = failure
         self.end("failed")
 
     def start_failure(self, entry: Entry) -> ChildStartFailed:
-        """Return the failure of a start that its last exit tells of."""
         exit = entry.last_exit
         error = None if exit is None else exit.error
         why = "it was stopped" if error is None else describe(error)
@@ -429,18 +408,13 @@ class Engine(ABC):
         return failure
 
     def restarts_in_window(self) -> int:
-        """Return how many restarts count against the limit now."""
         return 0 if self.closed else self.budget.window.count(trio.current_time())
 
     # Orders
 
     @enable_ki_protection
     async def ask(self, verb: Verb, subject: object) -> object:
-        """Put an order into the queue, and wait for the answer.
-
-        Returns:
-            The answer.
-        """
+        """Return the answer to an order, which goes into the queue."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_open()
         request = Request(verb, subject, by=find_caller(self, self.joining))
@@ -460,7 +434,6 @@ class Engine(ABC):
         await self._booted.wait_value(bool)
 
     async def wait_closed(self) -> None:
-        """Wait until no child is left."""
         await self._closed.wait_value(bool)
 
 

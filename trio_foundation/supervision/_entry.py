@@ -27,8 +27,7 @@ __all__ = ["Entry", "Hooks"]
 class Hooks:
     """Callbacks in order of registration, each with its own removal.
 
-    One that raises is logged and does not keep the others from being called: they belong
-    to other rooms, and an owner's end must reach all of them.
+    They belong to other rooms: one that raises is logged, and the others are called all the same.
     """
 
     __slots__ = ("_callbacks",)
@@ -37,11 +36,7 @@ class Hooks:
         self._callbacks: dict[object, Callable[..., object]] = {}
 
     def add(self, callback: Callable[..., object]) -> Callable[[], None]:
-        """Add a callback.
-
-        Returns:
-            A function that removes it, and may be called again.
-        """
+        """Add a callback; return what removes it."""
         key = object()
         self._callbacks[key] = callback
 
@@ -51,7 +46,7 @@ class Hooks:
         return remove
 
     def call(self, interrupt: Callable[[BaseException], None], *args: object) -> None:
-        """Call them all; what is raised and is no Exception is given to *interrupt*."""
+        """Call them all; what is raised and no Exception is given to *interrupt*."""
         for key in list(self._callbacks):
             callback = self._callbacks.get(key)
             if callback is None:  # removed by one before it
@@ -68,15 +63,12 @@ class Hooks:
 @final
 @attrs.define(eq=False)
 class Entry:
-    """A child in the book of its supervisor. `Child` is the handle that users hold."""
-
     name: str
     spec: ChildSpec
     keeper: Keeper
-    """The supervisor."""
     context: Context | None
-    """The context variables of whoever handed over the spec; None for those of the moment, of
-    a child that is started at once and never again."""
+    """The context variables of whoever handed over the spec; None for those of the moment, of a
+    child that is started once and at once."""
 
     child: Child[Any] = attrs.field(init=False)
     run: Incarnation | None = attrs.field(init=False, default=None)
@@ -89,7 +81,7 @@ class Entry:
     last_exit: Exit | None = attrs.field(init=False, default=None)
     status: object = attrs.field(init=False, default=None)
     forgotten: bool = attrs.field(init=False, default=False)
-    """Gone for good: it can never be started again."""
+    """Gone for good, never to be started again."""
     leader: Entry | None = attrs.field(init=False, default=None)
     """The child whose restart it waits for: itself, or a sibling in a group restart."""
     retry: object = attrs.field(init=False, default=None)
@@ -107,7 +99,6 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """The path of the supervisor."""
         return self.keeper.path
 
     @property
@@ -136,11 +127,7 @@ class Entry:
         moment: Literal["on_state", "on_exit", "on_gone", "on_forgotten"],
         callback: Callable[..., object],
     ) -> Callable[[], None]:
-        """Have *callback* called at that moment.
-
-        Returns:
-            A function that removes it, and may be called again.
-        """
+        """Have *callback* called at that moment; return what removes it again."""
         hooks: Hooks | None = getattr(self, moment)
         if hooks is None:
             hooks = Hooks()
@@ -153,7 +140,7 @@ class Entry:
         return self.state in {"stopped", "ignored"}
 
     def rest(self, state: Literal["stopped", "ignored"] = "stopped") -> None:
-        """Note that nothing runs and nothing is scheduled, from now on."""
+        """Note that nothing runs and nothing is scheduled from now on."""
         was_at_rest = self.at_rest
         self.run = self.leader = None
         self.become(state)
@@ -161,7 +148,6 @@ class Entry:
             self.on_gone.call(self.keeper.interrupt)
 
     def forget(self) -> None:
-        """Note that it is gone for good."""
         if self.forgotten:
             return
         self.forgotten = True

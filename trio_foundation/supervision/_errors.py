@@ -1,7 +1,4 @@
-"""What can go wrong with a supervisor, and the two words a child says by raising.
-
-Each error is a fact with fields; the sentence is made from them.
-"""
+"""What can go wrong with a supervisor, and the two words a child says by raising."""
 
 from __future__ import annotations
 
@@ -30,8 +27,7 @@ __all__ = [
 class SupervisorFailed(FoundationError):
     """A supervisor could not keep its children running.
 
-    Raised as one of its two kinds: `ChildStartFailed` or `RestartLimitReached`. Catch this
-    one to catch both.
+    Its two kinds are `ChildStartFailed` and `RestartLimitReached`.
 
     Example:
         >>> issubclass(RestartLimitReached, SupervisorFailed)
@@ -39,16 +35,15 @@ class SupervisorFailed(FoundationError):
     """
 
     supervisor: str
-    """The path of the supervisor, from the outermost one: ``app/web``."""
+    """The supervisor's path, from the outermost one: ``app/web``."""
 
 
 @final
 class ChildStartFailed(SupervisorFailed):
     """A child ended before it was ready; the error that ended it is the ``__cause__``.
 
-    Leaves `open_supervisor` if one of the first children fails to start (those before it
-    are stopped first), and is raised by ``start``, ``start_child``, ``restart_child`` and
-    `Child.wait_ready`.
+    ``start``, ``start_child``, ``restart_child`` and `Child.wait_ready` raise it, and
+    `open_supervisor` for its first children.
 
     Example:
         >>> print(ChildStartFailed("app", "db", "OSError: no route to host"))
@@ -56,7 +51,7 @@ class ChildStartFailed(SupervisorFailed):
     """
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     why: str
     """What ended it, in words."""
@@ -75,8 +70,8 @@ class ChildStartFailed(SupervisorFailed):
 class RestartLimitReached(SupervisorFailed):
     """A supervisor gave up: its children failed more often than its limit allows.
 
-    The last crash is the ``__cause__``, if the child raised anything, and the text of its
-    traceback is in a note. For an outer supervisor the cause is the `RestartLimitReached` of the inner one.
+    The last crash is the ``__cause__``, if the child raised anything, with the text of its
+    traceback in a note; of an outer supervisor it is the `RestartLimitReached` of the inner one.
 
     Example:
         >>> print(RestartLimitReached("app", "poll", 3, 5.0, ()))
@@ -85,19 +80,19 @@ class RestartLimitReached(SupervisorFailed):
     """
 
     child: str
-    """The name of the child whose failure went over the limit."""
+    """The child whose failure went over the limit."""
 
     max_restarts: int
-    """The limit: how many restarts were allowed..."""
+    """The limit: so many restarts..."""
 
     within: float
-    """... in how many seconds."""
+    """... in so many seconds."""
 
     exits: tuple[Exit, ...]
     """The failures that spent the limit, oldest first; at most the last hundred."""
 
     body_error: BaseException | None
-    """What the body of the ``async with`` block raised when it was cancelled, if it raised."""
+    """What the body of the block raised when it was cancelled, if it raised."""
 
     def __init__(
         self,
@@ -127,9 +122,7 @@ class RestartLimitReached(SupervisorFailed):
 
 @final
 class ChildExists(FoundationError, ValueError):
-    """A child of that name is there already.
-
-    It is a `ValueError` too, since the name was given as an argument.
+    """A child of that name is there already. A `ValueError` too.
 
     Example:
         >>> print(ChildExists("app", "web", "stopped"))
@@ -138,13 +131,13 @@ delete_child('web') makes room for another
     """
 
     supervisor: str
-    """The path of the supervisor."""
+    """The supervisor's path."""
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     state: ChildState
-    """What the child that is there is doing."""
+    """What that child is doing."""
 
     def __init__(self, supervisor: str, child: str, state: ChildState) -> None:
         super().__init__(supervisor, child, state)
@@ -167,9 +160,7 @@ delete_child('web') makes room for another
 
 @final
 class ChildNotFound(FoundationError, LookupError):
-    """There is no child of that name: it never was, or it is forgotten.
-
-    It is a `LookupError` too.
+    """There is no child of that name: it never was, or it is forgotten. A `LookupError` too.
 
     Example:
         >>> print(ChildNotFound("app", "wbe", ("web", "db")))
@@ -177,13 +168,13 @@ class ChildNotFound(FoundationError, LookupError):
     """
 
     supervisor: str
-    """The path of the supervisor."""
+    """The supervisor's path."""
 
     child: str
-    """The name that was asked for."""
+    """The name asked for."""
 
     children: tuple[str, ...]
-    """The names that there are; the first few, if there are many."""
+    """The names that there are; only the first, if many."""
 
     def __init__(self, supervisor: str, child: str, children: tuple[str, ...]) -> None:
         super().__init__(supervisor, child, children)
@@ -206,10 +197,10 @@ class ChildRunning(FoundationError):
     """
 
     supervisor: str
-    """The path of the supervisor."""
+    """The supervisor's path."""
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     state: ChildState
     """What it is doing; ``backing_off`` also while it waits its turn in a group restart."""
@@ -232,15 +223,15 @@ class ChildRunning(FoundationError):
 class TooManyChildren(FoundationError):
     """A dynamic supervisor has as many children as it may.
 
-    Children that wait to be restarted count.
+    Those that wait to be restarted count.
 
     Example:
         >>> print(TooManyChildren("jobs", 100))
-        supervisor 'jobs' has 100 children, and max_children=100
+        supervisor 'jobs' is full, max_children=100: let a child end first, or allow more
     """
 
     supervisor: str
-    """The path of the supervisor."""
+    """The supervisor's path."""
 
     max_children: int
     """How many it may have."""
@@ -252,8 +243,8 @@ class TooManyChildren(FoundationError):
 
     def __str__(self) -> str:
         return (
-            f"supervisor {self.supervisor!r} has {self.max_children} children, and "
-            f"max_children={self.max_children}"
+            f"supervisor {self.supervisor!r} is full, max_children={self.max_children}: "
+            "let a child end first, or allow more"
         )
 
 
@@ -267,7 +258,7 @@ class SupervisorClosed(FoundationError):
     """
 
     supervisor: str
-    """The path of the supervisor."""
+    """The supervisor's path."""
 
     def __init__(self, supervisor: str) -> None:
         super().__init__(supervisor)
@@ -284,8 +275,8 @@ class SupervisorClosed(FoundationError):
 class ShutdownChild(FoundationError):
     """Raise it in a child to end that child in good order, for a reason.
 
-    It is no failure: a transient child is not restarted after it, a permanent one is. It
-    is what Erlang writes ``{shutdown, Reason}``.
+    It is no failure: a transient child is not restarted after it, a permanent one is. Erlang writes
+    ``{shutdown, Reason}``.
 
     Example:
         >>> raise ShutdownChild("the queue is empty")
@@ -295,7 +286,7 @@ class ShutdownChild(FoundationError):
     """
 
     reason: object
-    """Why, for whoever reads the `Exit`."""
+    """For whoever reads the `Exit`."""
 
     def __init__(self, reason: object = "shutdown") -> None:
         super().__init__(reason)
@@ -306,9 +297,9 @@ class ShutdownChild(FoundationError):
 class IgnoreChild(FoundationError):
     """Raise it in a child, before it is ready, to say that it is not needed.
 
-    The child counts as started, does not run, and may be started later (state
-    ``ignored``). Only a function that takes ``task_status`` can say so, since any other is
-    ready at once; said after readiness it is a crash.
+    The child counts as started, does not run, and may be started later (state ``ignored``). Only a
+    function that takes ``task_status`` can say so: any other is ready at once, and after readiness
+    it is a crash.
 
     Example:
         >>> raise IgnoreChild("no printer is configured")
@@ -318,7 +309,7 @@ class IgnoreChild(FoundationError):
     """
 
     reason: object
-    """Why, for whoever reads the `Exit`."""
+    """For whoever reads the `Exit`."""
 
     def __init__(self, reason: object = "ignored") -> None:
         super().__init__(reason)

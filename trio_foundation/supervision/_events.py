@@ -1,7 +1,7 @@
 """What a supervisor reports.
 
-Each event carries the path of the supervisor, from the outermost one (``app/web``), so
-that one listener can tell a whole tree apart.
+Each event carries the path of the supervisor (``app/web``), so that one listener can tell a whole
+tree apart.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class SupervisionEvent(Event):
-    """What all events of supervisors have; subscribe to it to hear them all."""
+    """The base class of the events of supervisors; subscribe to it to hear them all."""
 
     supervisor: str
-    """The path of the supervisor, from the outermost one: ``app/web``."""
+    """The supervisor's path, from the outermost one: ``app/web``."""
 
 
 @attrs.frozen(kw_only=True)
 class ChildEvent(SupervisionEvent):
-    """What all events of one child have."""
+    """The base class of the events of one child."""
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     incarnation: int
-    """Which start of the child the event belongs to; the first is 1."""
+    """Which start of the child it belongs to; the first is 1."""
 
 
 @final
@@ -106,8 +106,7 @@ class ChildExited(ChildEvent):
 class ChildRestarting(ChildEvent):
     """A restart of a child is due after *delay*; its siblings come along by the strategy.
 
-    It is not made if the limit of the supervisor is spent by then, or if the supervisor
-    ends first.
+    It is not made if by then the limit is spent, or the supervisor ends.
     """
 
     name: ClassVar[str] = "foundation.supervision.child_restarting"
@@ -116,7 +115,7 @@ class ChildRestarting(ChildEvent):
     """In how many seconds, by its backoff."""
 
     attempt: int
-    """How many restarts in a row there were before this one; the first is 0."""
+    """How many restarts in a row there were before."""
 
 
 @final
@@ -135,8 +134,7 @@ class ChildStopping(ChildEvent):
 class ChildUnstopped(ChildEvent):
     """A child was cancelled, its time for cleaning up is over, and it still runs.
 
-    A Trio task cannot be killed. The supervisor goes on waiting for it; this says where it
-    is.
+    A Trio task cannot be killed: the supervisor waits on, and this says where the child is.
     """
 
     name: ClassVar[str] = "foundation.supervision.child_unstopped"
@@ -172,7 +170,7 @@ class SupervisorStopped(SupervisionEvent):
 @final
 @attrs.frozen(kw_only=True)
 class SupervisorWouldFail(SupervisionEvent):
-    """A supervisor has passed its limit, and goes on because the flag is off.
+    """A supervisor has passed its limit, and goes on since a flag is off.
 
     See `trio_foundation.flags`, ``use_strict_supervision``.
     """
@@ -181,10 +179,10 @@ class SupervisorWouldFail(SupervisionEvent):
     level: ClassVar[int] = logging.WARNING
 
     child: str
-    """The name of the child whose failure went over the limit."""
+    """The child whose failure went over the limit."""
 
     max_restarts: int
-    """The limit: how many restarts are allowed..."""
+    """The limit: so many restarts..."""
 
     within: float
-    """... in how many seconds."""
+    """... in so many seconds."""

@@ -1,8 +1,7 @@
 """How a child ended.
 
-An exit outlives the task it tells of, in histories and in reports. So it keeps the
-traceback as text, made when somebody reads it, and no frame: a frame would keep alive
-every local variable of the child that crashed.
+An exit outlives its task, in histories and reports. So it keeps the traceback as text, made when
+somebody reads it: a frame would keep alive every local variable of the child.
 """
 
 from __future__ import annotations
@@ -52,24 +51,24 @@ class Exit:
     """
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     incarnation: int
-    """Which start of the child this was the end of; the first is 1."""
+    """Which start of the child has ended; the first is 1."""
 
     reason: ExitReason
     """In which way it ended.
 
-    ``returned``; ``shutdown`` (it raised `ShutdownChild`, or it is a supervisor that gave
-    up); ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats).
+    ``returned``; ``shutdown`` (it raised `ShutdownChild`, or is a supervisor that gave up);
+    ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats).
     """
 
     error: BaseException | None = attrs.field(eq=id)
-    """What it raised, if it did. When the child is started again this error, its causes and
-    its leaves lose their tracebacks; the text stays in `traceback`."""
+    """What it raised, if it did. When the child is started again this error, its causes and its
+    leaves lose their tracebacks; `traceback` keeps the text."""
 
     started_at: float
-    """When the incarnation was started, in seconds by `trio.current_time`."""
+    """When it was started, in seconds by `trio.current_time`."""
 
     ended_at: float
     """When it had ended, in seconds by `trio.current_time`."""
@@ -137,7 +136,7 @@ def _report(error: BaseException) -> TracebackException | str:
 
 
 def _leave_out_ours(report: TracebackException) -> None:
-    """Take the frames of this library out of a report, and out of those within it."""
+    """Take the frames of this library out of a report and those within it."""
     queue: list[TracebackException | None] = [report]
     while queue:
         one = queue.pop()
@@ -157,13 +156,17 @@ def _rebuild(fields: dict[str, Any], traceback: str) -> Exit:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one line, as the last line of a traceback would show it."""
+    """Return an error in one line; of a group, with the first error within."""
     try:
         text = str(error)
     except Exception as broken:  # noqa: BLE001  a broken __str__ must not hide the error
         text = f"<its __str__ raised {type(broken).__name__}>"
     name = type(error).__qualname__
-    return f"{name}: {text}" if text else name
+    told = f"{name}: {text}" if text else name
+    if isinstance(error, BaseExceptionGroup):  # its own text seldom says what happened
+        first = next(leaves(cast(_Group, error)))
+        told = f"{told}, first {describe(first)}"
+    return told
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -178,7 +181,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def forget_frames(error: BaseException | None) -> None:
-    """Clear the tracebacks of an error, of its causes and contexts, and of its leaves."""
+    """Clear the tracebacks of an error, of its causes, contexts and leaves."""
     seen: set[int] = set()
     queue = [error]
     while queue:
@@ -206,8 +209,8 @@ def fatal_leaf(error: BaseException) -> BaseException | None:
 def without_cancelled(error: BaseException | None) -> BaseException | None:
     """Return the error less every `trio.Cancelled` in it, or None if nothing is left.
 
-    The scope of a child has taken its own cancellations by now. Whatever is left was
-    carried out of some other scope by hand, and being cancelled is not failing.
+    The child's scope has taken its own. The rest was carried out of another scope by hand, and
+    being cancelled is not failing.
     """
     if isinstance(error, trio.Cancelled):
         return None

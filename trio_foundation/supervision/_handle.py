@@ -21,8 +21,6 @@ __all__ = ["Handle", "check_spec"]
 
 
 class Handle:
-    """What both kinds of supervisor can be asked."""
-
     __slots__ = ("__weakref__", "_engine")
 
     def __init__(self, engine: Engine) -> None:
@@ -70,7 +68,7 @@ class Handle:
         )
 
     def snapshot(self) -> SupervisorSnapshot:
-        """Return a picture of the whole tree below, as it is now; ``print`` draws it.
+        """Return a picture of the tree below, as it is now; ``print`` draws it.
 
         Example:
             >>> import trio
@@ -95,8 +93,8 @@ class Handle:
     def shutdown(self, reason: str | None = None) -> None:
         """End the supervisor in good order: cancel the body, then stop the children.
 
-        Like `trio.CancelScope.cancel` it returns at once, may be called again, and is to be
-        called in the Trio thread. The block ends without an error.
+        Call it in the Trio thread, as often as you like; like `trio.CancelScope.cancel` it returns
+        at once. The block ends without an error.
 
         Args:
             reason: Why, for those who are cancelled.
@@ -115,8 +113,8 @@ class Handle:
     def hurry(self) -> None:
         """End the supervisor, and leave no time for it.
 
-        Everything that runs in the whole tree is cancelled now, and so is every
-        `cleanup_scope`. It is what a second signal does to an application.
+        All that runs in the tree is cancelled now, every `cleanup_scope` too. It is what a second
+        signal does to an application.
 
         Example:
             >>> import trio
@@ -136,7 +134,7 @@ class Handle:
         It is for other tasks: the body of the block is cancelled when the supervisor ends.
 
         Cancellation:
-            Leaves nothing behind; the supervisor is not concerned.
+            The supervisor is not concerned.
 
         Example:
             >>> import trio
@@ -153,13 +151,9 @@ class Handle:
     async def stop_child(self, name: str) -> Exit | None:
         """Stop a child, and wait until it is gone.
 
-        It is asked first if it listens (`stop_requested`), and cancelled after its *grace*.
-        It does not count as a restart, and takes no siblings along. The spec stays, unless
-        the child is temporary or the supervisor dynamic. Of a child that waits for a restart
-        the restart is called off.
-
-        Args:
-            name: The name of the child.
+        It is asked first if it listens (`stop_requested`), and cancelled after its *grace*; a
+        restart that is due is called off. It does not count as a restart, and takes no siblings
+        along. The spec stays, unless the child is temporary or the supervisor dynamic.
 
         Returns:
             How it ended; None if it was not running.
@@ -167,12 +161,12 @@ class Handle:
         Raises:
             ChildNotFound: If there is no such child.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
+            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
+                waits for it to end.
 
         Cancellation:
-            The child goes on being stopped. A child that stops itself is cancelled here; if
-            it has shielded itself, it gets None and is cancelled later.
+            The child goes on being stopped. A child that stops itself is cancelled here; if it has
+            shielded itself, it gets None and is cancelled later.
 
         Example:
             >>> import trio
@@ -188,11 +182,7 @@ class Handle:
 
 
 def check_spec(caller: str, spec: object) -> ChildSpec:
-    """Return *spec*, if it is one.
-
-    Raises:
-        TypeError: If it is none; the message says how one is made.
-    """
+    """Return *spec*, if it is one; else raise a TypeError that says how one is made."""
     if isinstance(spec, ChildSpec):
         return spec
     inner: object = getattr(spec, "spec", None)

@@ -1,9 +1,8 @@
 """One run of a child, from its start to its exit.
 
-The task of a child runs under a scope that is shielded and its own. So a cancellation
-from outside reaches the body of the supervisor first, while its children still serve it;
-only the supervisor cancels a child. Nothing that the child raises leaves this module: an
-end becomes an `Exit`, and the supervisor's loop is told.
+Its scope is shielded: a cancellation from outside reaches the body of the supervisor first, while
+its children still serve it; only the supervisor cancels a child. Nothing that the child raises
+leaves this module: an end becomes an `Exit`, and the supervisor's loop is told.
 """
 
 from __future__ import annotations
@@ -106,14 +105,12 @@ class Incarnation:
 
     @property
     def keeper(self) -> Keeper:
-        """The supervisor."""
         return self.entry.keeper
 
     # The run itself
 
     @enable_ki_protection
     async def main(self) -> None:
-        """Run the child's function; the whole of the child's task."""
         self.task = trio.lowlevel.current_task()
         keeper = self.entry.keeper
         raised: BaseException | None = None
@@ -147,7 +144,6 @@ class Incarnation:
         self._tell(exit, is_fatal=verdict.fatal is not None)
 
     def make_exit(self, verdict: Judgement) -> Exit:
-        """Return the exit that this verdict makes, now."""
         return Exit(
             child=self.entry.name,
             incarnation=self.number,
@@ -191,14 +187,10 @@ class Incarnation:
 
     @enable_ki_protection
     def started(self, value: object = None) -> None:
-        """Say that the child is ready, and give a value to whoever started it.
-
-        Raises:
-            RuntimeError: If the child said so before, or has ended.
-        """
+        """Say that the child is ready, once, and give a value to whoever started it."""
         if self.ready_at is not None:
             raise RuntimeError(
-                f"child {self.entry.name!r} called task_status.started() twice: it is ready once"
+                f"child {self.entry.name!r} called task_status.started() twice: call it once"
             )
         if self.ended:
             raise RuntimeError(
@@ -211,7 +203,6 @@ class Incarnation:
         self.be_ready(trio.current_time(), value)
 
     def be_ready(self, now: float, value: object = None) -> None:
-        """Become ready at time *now*, in seconds."""
         self.ready_at = self.last_beat = now
         entry = self.entry
         keeper = entry.keeper
@@ -238,10 +229,7 @@ class Incarnation:
     def stop(self, cause: str, *, ask: bool = True, to_return: bool = False) -> None:
         """Begin to stop the child: ask it if it listens (and *ask*), else cancel it.
 
-        Args:
-            cause: Why, in a few words.
-            ask: Whether it may be asked first.
-            to_return: Whether it is to be started again afterwards.
+        *to_return* says that it is to be started again afterwards.
         """
         if self.ended:
             return
@@ -281,7 +269,7 @@ class Incarnation:
 
     @enable_ki_protection
     def hurry(self) -> None:
-        """Cancel the child now, with whatever it does to clean up."""
+        """Cancel the child now, its cleanup scopes too."""
         if self.ended:
             return
         self.stop("hurried", ask=False)
@@ -300,7 +288,6 @@ class Incarnation:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether its time for cleaning up is over."""
         return self._patience < _UNWINDING
 
     def on_timer(self, now: float) -> None:
@@ -323,7 +310,7 @@ class Incarnation:
             self._cancel_as("unresponsive", f"no beat for {spec.liveness.patience:g} seconds")
 
     def leave(self) -> None:
-        """Note, while it is being ended, that none is to follow it after all."""
+        """Note, while it is being ended, that none is to follow after all."""
         if self.ending is None or self.leaving or self.ended:
             return
         self.leaving = True
@@ -363,7 +350,6 @@ class Incarnation:
     # What the child itself asks for
 
     def stop_requested(self) -> trio.Event:
-        """Return the event that is set when the child is asked to stop."""
         if self._stop_event is None:
             self._stop_event = trio.Event()
             if self.ending is not None:
@@ -371,7 +357,6 @@ class Incarnation:
         return self._stop_event
 
     def cleanup_scope(self) -> trio.CancelScope:
-        """Return a shielded scope that ends when the child's time for cleaning up does."""
         grace = self.entry.spec.grace
         if self.keeper.hurried:
             scope = trio.CancelScope(shield=True, deadline=-math.inf)
@@ -390,12 +375,10 @@ class Incarnation:
         return scope
 
     def announce(self) -> None:
-        """Wake those who wait for the exit."""
         if self._done is not None:
             self._done.value = self.exit
 
     async def wait_done(self) -> Exit:
-        """Return the exit, when there is one."""
         if self._done is None:
             self._done = State(self.exit)
         exit = await self._done.wait_value(lambda exit: exit is not None)
@@ -405,11 +388,7 @@ class Incarnation:
 
 @disable_ki_protection
 async def _call(run: Incarnation) -> None:
-    """Call the child's function, which a KeyboardInterrupt may reach at any point.
-
-    Raises:
-        TypeError: If it turns out not to be async.
-    """
+    """Call the child's function, which a KeyboardInterrupt may reach at any point."""
     spec = run.entry.spec
     work: object = (
         spec.async_fn(*spec.args, task_status=run)
@@ -418,7 +397,9 @@ async def _call(run: Incarnation) -> None:
     )
     if type(work) is not CoroutineType and not inspect.isawaitable(work):
         name = getattr(spec.async_fn, "__qualname__", repr(spec.async_fn))
-        raise TypeError(f"a child must be an async function, but {name} returned {work!r}")
+        raise TypeError(
+            f"a child must be an async function, but {name} returned {work!r}: write async def"
+        )
     await work
 
 

@@ -30,23 +30,23 @@ HandleT = TypeVar("HandleT")
 
 
 class SupervisorOptions(TypedDict, total=False):
-    """The keyword arguments of `open_supervisor`, as `supervise` takes them too.
+    """The keyword arguments of `open_supervisor`, and so of `supervise`.
 
     Example:
         >>> options: SupervisorOptions = {"strategy": "one_for_all", "within": 60.0}
     """
 
     name: str
-    """What the supervisor is called."""
+    """Its name."""
 
     strategy: Strategy
     """Which children a restart takes along."""
 
     max_restarts: int
-    """The limit: how many restarts are allowed..."""
+    """The limit: so many restarts..."""
 
     within: float
-    """... in how many seconds."""
+    """... in so many seconds."""
 
     auto_shutdown: AutoShutdown
     """Whether the supervisor ends when its significant children do."""
@@ -67,29 +67,28 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
 ) -> AbstractAsyncContextManager[Supervisor]:
     """Open a block in which children are kept running.
 
-    The children are started in order, each ready before the next, and then the body runs.
-    A child that ends is started again as its *restart* says; when that is needed more often
-    than the limit allows, the supervisor gives up: it stops its children and fails. When the
-    body ends, in whatever way, the children are stopped newest first, one after the other;
-    they still run while the body cleans up.
+    The children are started in order, each ready before the next; then the body runs. A child that
+    ends is started again as its *restart* says; past the limit the supervisor gives up: it stops
+    its children and fails. When the body ends, in whatever way, the children are stopped newest
+    first, one after the other; they still run while the body cleans up.
 
-    At most one thing leaves the block. The body's own error, the same object, bare. Or, if
-    supervision failed, a `SupervisorFailed`, never in a group. Or a bare
-    `KeyboardInterrupt`, `SystemExit` or `trio.TrioInternalError`, of the body or of a child:
-    no child is restarted after one.
+    At most one thing leaves the block: the body's own error, bare, the same object; or, if
+    supervision failed, a `SupervisorFailed`, never in a group; or a bare `KeyboardInterrupt`,
+    `SystemExit` or `trio.TrioInternalError`, of the body or of a child, after which no child is
+    restarted.
 
     Args:
         children: What `child`, `subtree` and `dynamic_subtree` return, oldest first.
-        name: What the supervisor is called, in errors, events and the names of its tasks.
-        strategy: Which children a restart takes along: ``one_for_one`` none,
-            ``one_for_all`` all, ``rest_for_one`` those that were started after it.
-        max_restarts: How many restarts are allowed in any *within* seconds. With 0 the first
-            is one too many. A group restart counts once; a restart that fails to become
-            ready, and is tried again, counts each time.
+        name: Its name, in errors, events and the names of its tasks.
+        strategy: Which children a restart takes along: ``one_for_one`` none, ``one_for_all`` all,
+            ``rest_for_one`` those started after it.
+        max_restarts: How many restarts are allowed in any *within* seconds; with 0 the first is one
+            too many. A group restart counts once; one that fails to become ready counts again each
+            time it is tried.
         within: How long a restart counts, in seconds; with `math.inf`, for ever.
-        auto_shutdown: Whether the supervisor ends, in good order, when a significant child
-            has finished: ``never``; ``any_significant``; ``all_significant``, when none of
-            them is left. Finished means ended by itself and not restarted.
+        auto_shutdown: Whether the supervisor ends, in good order, when a significant child has
+            ended by itself and is not restarted: ``never``; ``any_significant``; or
+            ``all_significant``, when none of them is left.
         rng: Where the jitter of backoffs comes from. A subtree uses that of the tree.
 
     Returns:
@@ -99,15 +98,14 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
         TypeError: If *children* holds anything but specs.
         ValueError: If an option makes no sense, or a significant child has no effect.
         ChildExists: If two children were given the same name.
-        ChildStartFailed: On entering, if a child fails to start; those before it are
-            stopped first, and nothing is tried again.
-        RestartLimitReached: On leaving, if the supervisor gave up. It cancels the body; the
-            last crash is the ``__cause__``, if the child raised anything.
+        ChildStartFailed: On entering, if a child fails to start; those before it are stopped first,
+            and nothing is tried again.
+        RestartLimitReached: On leaving, if the supervisor gave up; it cancels the body.
 
     Cancellation:
-        On entering, the start is cut short and what has started is stopped. In the body, the
-        body is cancelled first and the children are stopped after it, each with its *grace*.
-        Leaving waits for the children, cancelled or not.
+        On entering, the start is cut short and what has started is stopped. In the body, the body
+        is cancelled first, and then the children are stopped, each with its *grace*. Leaving waits
+        for the children, cancelled or not.
 
     Emits:
         SupervisorStarted, SupervisorStopped, and the events of its children.
@@ -156,18 +154,17 @@ def open_dynamic_supervisor(
 ) -> AbstractAsyncContextManager[DynamicSupervisor]:
     """Open a block for children that come and go, by the thousand if need be.
 
-    Each stands alone (one_for_one). They start at once, beside one another, and at the end
-    all are asked and cancelled together, each with its own *grace*. Nothing is kept of a
-    child that is gone; what its function returns is dropped, so send results through a
-    channel. Otherwise it is as `open_supervisor`.
+    It is as `open_supervisor`, but each child stands alone (one_for_one). They start at once,
+    beside one another, and at the end all are asked and cancelled together, each with its own
+    *grace*. Nothing is kept of a child that is gone, nor of what its function returns: send results
+    through a channel.
 
     Args:
-        name: What the supervisor is called, in errors, events and the names of its tasks.
+        name: As for `open_supervisor`.
         max_restarts: How many restarts are allowed in any *within* seconds, of all children
-            taken together. Children are temporary by default, and do not count then.
-        within: How long a restart counts, in seconds; with `math.inf`, for ever.
-        max_children: How many children there may be at once; those that wait to be
-            restarted count.
+            together; temporary ones, the default, have none.
+        within: As for `open_supervisor`, in seconds.
+        max_children: How many children there may be at once; those that wait to be restarted count.
 
     Returns:
         The block, for ``async with``; it gives a `DynamicSupervisor` to its body.
@@ -177,11 +174,10 @@ def open_dynamic_supervisor(
         RestartLimitReached: On leaving, if the supervisor gave up.
 
     Cancellation:
-        The body is cancelled first, and the children are stopped after it. Leaving waits for
-        the children, cancelled or not.
+        As for `open_supervisor`.
 
     Emits:
-        SupervisorStarted, SupervisorStopped, and the events of its children.
+        As `open_supervisor`.
 
     Example:
         >>> import trio
@@ -192,8 +188,8 @@ def open_dynamic_supervisor(
         >>> trio.run(main)
         Traceback (most recent call last):
         ...
-        trio_foundation.supervision.TooManyChildren: supervisor 'dynamic' has 1 children, and \
-max_children=1
+        trio_foundation.supervision.TooManyChildren: supervisor 'dynamic' is full, \
+max_children=1: let a child end first, or allow more
     """
     engine = _dynamic_engine(name, max_restarts, within, max_children)
     return Block(engine, DynamicSupervisor(engine))
@@ -203,12 +199,7 @@ max_children=1
 
 
 def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
-    """Return the children of a supervisor of that name, if they are specs.
-
-    Raises:
-        TypeError: If they are not.
-        ChildExists: If two of them were given the same name.
-    """
+    """Return the children of a supervisor, if they are specs and no two have the same name."""
     if isinstance(children, ChildSpec):
         raise TypeError(
             f"open_supervisor takes a list of children: write [{children.name}], not "
@@ -217,7 +208,9 @@ def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
     if isinstance(getattr(children, "spec", None), ChildSpec):  # what serve() returns
         raise TypeError("open_supervisor takes a list of children: write [served.spec], not served")
     if not isinstance(children, Iterable):
-        raise TypeError(f"open_supervisor takes a list of children, not {children!r}")
+        raise TypeError(
+            f"open_supervisor takes a list of children, not {children!r}: write [child(async_fn)]"
+        )
     given = cast("Iterable[object]", children)
     specs = tuple(check_spec("open_supervisor", spec) for spec in given)
     seen: set[str] = set()
@@ -230,7 +223,7 @@ def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
 
 def _check_rng(rng: random.Random | None) -> random.Random | None:
     if rng is not None and not isinstance(rng, random.Random):  # noqa: S311  no secret
-        raise TypeError(f"rng must be a random.Random or None, not {rng!r}")
+        raise TypeError(f"rng must be a random.Random or None, not {rng!r}: write random.Random(1)")
     return rng
 
 

@@ -1,7 +1,7 @@
 """What is logged without being asked for: that something went wrong.
 
-A crash that is silently mended hides the fault, so it goes to the log as it does in
-Erlang. Everything else is told by events only.
+A crash that is mended in silence hides the fault, so it goes to the log, as in Erlang. All else is
+told by events only.
 """
 
 from __future__ import annotations
@@ -41,11 +41,9 @@ class _Traceback:
 
 
 def tell(event: Event, interrupt: Callable[[BaseException], None]) -> None:
-    """Emit an event.
+    """Emit an event; give *interrupt* what a handler raises that is no Exception.
 
-    An Exception of a handler stays with telemetry. Anything else, a SystemExit for example,
-    must not tear the supervisor's bookkeeping: it is given to *interrupt*, and goes on up
-    when everything is stopped.
+    A SystemExit, for example, must not tear the bookkeeping: it goes on up when all is stopped.
     """
     try:
         emit(event)
@@ -68,8 +66,7 @@ def say(
 def report_exit(supervisor: str, exit: Exit) -> None:
     """Log an end that was no good end.
 
-    For the level above, a supervisor that gave up has shut down in good order; for whoever
-    reads the log it has not.
+    A supervisor that gave up is one: only for the level above has it shut down in good order.
     """
     extra = {"supervisor": supervisor, "child": exit.child, "exit": exit}
     if exit.reason == "shutdown" and not isinstance(exit.error, SupervisorFailed):

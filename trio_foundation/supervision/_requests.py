@@ -23,8 +23,6 @@ Verb: TypeAlias = Literal["start", "restart", "stop"]
 @final
 @attrs.frozen(eq=False)
 class StartOrder:
-    """A child to be started, and the context of whoever wants it."""
-
     spec: ChildSpec
     context: Context
 
@@ -34,9 +32,9 @@ class StartOrder:
 class Request:
     """One order: its caller is parked until the supervisor's loop has answered it.
 
-    A caller that is cancelled leaves in one of three ways. A start that nobody has begun is
-    withdrawn, and has had no effect. A start under way is cut short; the caller goes on
-    waiting until the child is gone, and is cancelled then. A stop goes on without it.
+    When the caller is cancelled, a start that nobody has begun is withdrawn, without effect; a
+    start under way is cut short, and the caller is cancelled when the child is gone; a stop goes on
+    without it.
     """
 
     verb: Verb
@@ -73,11 +71,11 @@ class Request:
         return trio.lowlevel.Abort.SUCCEEDED
 
     def answer(self, value: object) -> None:
-        """Let the caller go on with *value*; only the first answer counts."""
+        """Let the caller go on with *value*, unless it was answered before."""
         self._resolve(outcome.Value(value))
 
     def refuse(self, error: BaseException) -> None:
-        """Let the caller go on with *error* raised in it; only the first answer counts."""
+        """Let the caller go on with *error* raised in it, unless it was answered before."""
         self._resolve(outcome.Error(error))
 
     def turn_down(self, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What stays behind a child while its incarnations come and go."""
+"""What stays behind a child."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ __all__ = ["Resident"]
 class Resident(Protocol):
     """What stays behind a child while its incarnations come and go.
 
-    The mailbox of a server is one: it takes messages before the first incarnation, between
-    two of them, and up to the end, and so has to know where the child stands at any moment.
-    Whoever builds such a thing gives it to the spec, ``attrs.evolve(spec, resident=it)``.
+    The mailbox of a server is one: it takes messages before, between and after incarnations, and so
+    has to know where the child stands. Give it to the spec: ``attrs.evolve(spec, resident=it)``.
 
     Example:
         >>> import attrs, trio
@@ -36,8 +35,7 @@ class Resident(Protocol):
     def move_in(self, child: Child[Any]) -> None:
         """Take note that a supervisor has taken the spec, as *child*.
 
-        It is called at once, before anything is started: when the supervisor is opened, or
-        the spec is handed to it later.
+        It is called before anything is started.
 
         Raises:
             ValueError: If it cannot serve this child, for example because it serves another;
@@ -49,5 +47,5 @@ class Resident(Protocol):
 
         Args:
             child: The child, which it may not serve any more.
-            shown: What the child has put into `Child.status` itself.
+            shown: What the child has put into `Child.status`.
         """

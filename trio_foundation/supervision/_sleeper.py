@@ -1,8 +1,6 @@
 """How the loop of a supervisor sleeps: until it is poked, or until something is due.
 
-An idle supervisor does not wake at all. One that waits for a child to end, or to be ready,
-still does what is due for the others: a child that was asked to stop is cancelled in time
-whatever else is going on.
+An idle supervisor does not wake. One that waits for a child still does what is due for others.
 """
 
 from __future__ import annotations
@@ -39,18 +37,16 @@ class Sleeper:
             trio.lowlevel.reschedule(task)
 
     def set_timer(self, run: Incarnation, due: float) -> None:
-        """Let *run* be told at that time, in seconds, instead of any time set before."""
         self._timers.set(run, due)
         if due < self._wake_at and self._parked is not None:
             self.poke()
 
     async def until(self, is_so: Callable[[], object]) -> None:
-        """Sleep until something is so."""
         while not is_so():
             await self.sleep(math.inf)
 
     async def sleep(self, wake_at: float) -> None:
-        """Sleep until poked, or until that time, in seconds; or wake for a timer."""
+        """Sleep until poked, until that time, in seconds, or for a timer."""
         if self._poked:
             self._poked = False
             return

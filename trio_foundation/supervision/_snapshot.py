@@ -15,7 +15,7 @@ __all__ = ["ChildCounts", "ChildSnapshot", "SupervisorSnapshot"]
 @final
 @attrs.frozen(kw_only=True)
 class ChildCounts:
-    """How many children a supervisor has; what Erlang's ``count_children`` tells.
+    """How many children a supervisor has, as Erlang's ``count_children`` tells it.
 
     Example:
         >>> ChildCounts(specs=3, active=2, supervisors=1, workers=2).active
@@ -26,13 +26,13 @@ class ChildCounts:
     """How many are in its book, running or not."""
 
     active: int
-    """How many are running at this moment."""
+    """How many are running now."""
 
     supervisors: int
-    """How many of those in the book are supervisors."""
+    """How many in the book are supervisors."""
 
     workers: int
-    """How many of those in the book are not."""
+    """How many in the book are not."""
 
 
 @final
@@ -47,7 +47,7 @@ class ChildSnapshot:
     """
 
     name: str
-    """What it is called in its supervisor."""
+    """Its name in the supervisor."""
 
     state: ChildState
     """What it is doing."""
@@ -62,7 +62,7 @@ class ChildSnapshot:
     """What it shows of itself; see `Child.status`."""
 
     last_exit: str | None
-    """How its last incarnation ended, in one sentence; None if none has."""
+    """How its last incarnation ended, in a sentence; None if none has."""
 
     supervisor: SupervisorSnapshot | None
     """The tree below it, if it is a supervisor that runs."""
@@ -83,19 +83,19 @@ class SupervisorSnapshot:
     """
 
     name: str
-    """What the supervisor is called."""
+    """Its name."""
 
     strategy: Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
     """Which children a restart takes along; ``dynamic`` is one_for_one."""
 
     restarts: int
-    """How many restarts count against its limit at this moment."""
+    """How many restarts count against its limit now."""
 
     max_restarts: int
-    """The limit: how many restarts are allowed..."""
+    """The limit: so many restarts..."""
 
     within: float
-    """... in how many seconds."""
+    """... in so many seconds."""
 
     children: tuple[ChildSnapshot, ...]
     """Its children, in start order."""

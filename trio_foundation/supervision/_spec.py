@@ -1,8 +1,7 @@
 """What is to be kept running, written down as data.
 
-A spec is a plain value: it can be made at import time, kept in a list, and started more
-than once. Nonsense is refused here, where it is written, so that the supervisor can trust
-what it is given.
+A spec is a plain value: it can be made at import time, kept in a list, and started more than once.
+Nonsense is refused here, where it is written.
 """
 
 from __future__ import annotations
@@ -38,13 +37,11 @@ _GRACE = 5.0
 @final
 @attrs.frozen(kw_only=True)
 class Liveness:
-    """How often a child has to say that it is alive.
+    """How often a child has to say that it is alive, by ``current_child().beat()``.
 
-    The child calls ``current_child().beat()``. After *misses* silent periods of *every*
-    seconds, counted from readiness or the last beat, it is cancelled, and its exit reason
-    is ``unresponsive``, which counts as a crash. A child that waits for ever without a
-    beat is found this way; one that never comes to a checkpoint is not, since nothing
-    else can run beside it.
+    After *misses* silent periods of *every* seconds, counted from readiness or the last beat, it is
+    cancelled; its exit reason ``unresponsive`` counts as a crash. This finds a child that waits for
+    ever, and not one that never comes to a checkpoint, since nothing runs beside that.
 
     Raises:
         ValueError: If *every* is not above 0 or *misses* is below 1.
@@ -58,7 +55,7 @@ class Liveness:
     """The longest time between two beats, in seconds."""
 
     misses: int = 3
-    """How many periods in a row may pass in silence before the child is cancelled."""
+    """How many periods in a row may pass in silence."""
 
     def __attrs_post_init__(self) -> None:
         check_seconds("every", self.every, above_zero=True, finite=True)
@@ -71,14 +68,14 @@ class Liveness:
 
 
 class ChildOptions(TypedDict, total=False):
-    """The keyword arguments of `child`, as ``start`` and ``start_soon`` take them too.
+    """The keyword arguments of `child`, and so of ``start`` and ``start_soon``.
 
     Example:
         >>> options: ChildOptions = {"restart": "transient", "grace": 1.0}
     """
 
     name: str | None
-    """What the child is called; by default after its function."""
+    """What it is called; by default after its function."""
 
     restart: Restart
     """When it is started again: ``permanent``, ``transient`` or ``temporary``."""
@@ -104,7 +101,7 @@ class ChildOptions(TypedDict, total=False):
 class ChildSpec:
     """A child to be kept running: what `child` returns.
 
-    Use `child` to make one, and `attrs.evolve` to make a variation.
+    Make one with `child`, and a variation with `attrs.evolve`.
 
     Raises:
         TypeError: If *async_fn* is no async function.
@@ -121,13 +118,13 @@ class ChildSpec:
     """
 
     async_fn: Callable[..., Awaitable[object]]
-    """The function to run; if it takes ``task_status``, it says itself when it is ready."""
+    """The function to run."""
 
     args: tuple[object, ...] = ()
     """Its positional arguments."""
 
     name: str
-    """What it is called in its supervisor."""
+    """Its name in the supervisor."""
 
     restart: Restart = "permanent"
     """When it is started again."""
@@ -165,7 +162,7 @@ class ChildSpec:
 
     @property
     def is_named(self) -> bool:
-        """Whether the name was given, rather than taken from the function."""
+        """Whether the name was given, not taken from the function."""
         return self.name != self._default_name
 
     @property
@@ -187,28 +184,26 @@ def child(  # noqa: PLR0913  a child has that many sides, and all but one are na
 ) -> ChildSpec:
     """Write down a child for a supervisor to keep running.
 
-    A function that takes ``task_status`` is ready when it calls ``task_status.started``,
-    as with `trio.Nursery.start`; any other is ready when it is started. Bind keyword
-    arguments with `functools.partial`.
+    A function that takes ``task_status`` is ready when it calls ``task_status.started``, as with
+    `trio.Nursery.start`; any other is ready at once. Bind keyword arguments with
+    `functools.partial`.
 
     Args:
         async_fn: The function to run, again and again if need be.
         *args: Its positional arguments.
-        name: What it is called; by default after its function, and made unique in its
-            supervisor by ``-2``, ``-3``, and so on.
-        restart: When it is started again: ``permanent`` always, ``transient`` after it
-            crashed, ``temporary`` never.
-        grace: How long, in seconds, it may take to stop after it was asked (if it asks for
-            `stop_requested`), and again to clean up after it was cancelled (in
-            `cleanup_scope`). With `math.inf` it is waited for as long as it takes; 0 cancels
-            at once and leaves no time.
-        significant: Whether its end may be the end of its supervisor (``auto_shutdown``);
-            it has to be transient or temporary then.
-        ready_within: How long it may take to be ready, in seconds; after that the start has
-            failed. It has no bearing on a function that is ready at once.
-        backoff: How restarts are put off; without it they are made at once. A delay longer
-            than the supervisor's *within* never exhausts its limit (but for a limit of 0),
-            since an attempt is dated when it is made.
+        name: What it is called; by default after its function, made unique in its supervisor by
+            ``-2``, ``-3``, and so on.
+        restart: When it is started again: ``permanent`` always, ``transient`` after it crashed,
+            ``temporary`` never.
+        grace: How long, in seconds, it may take to stop when asked (if it asks for
+            `stop_requested`), and again to clean up when cancelled (in `cleanup_scope`). `math.inf`
+            waits as long as it takes; 0 cancels at once and leaves no time.
+        significant: Whether its end may be the end of its supervisor (``auto_shutdown``); it has to
+            be transient or temporary then.
+        ready_within: How long it may take to be ready, in seconds, or the start has failed.
+        backoff: How restarts are put off; without it they are made at once. A restart is dated when
+            it is made, so delays longer than the supervisor's *within* never exhaust its limit (but
+            for a limit of 0).
         liveness: How often it has to say that it is alive.
 
     Returns:
@@ -253,11 +248,7 @@ def make_spec(
     *,
     restart: Restart = "permanent",
 ) -> ChildSpec:
-    """Return the spec that *caller* was given in pieces; *restart* is its default.
-
-    Raises:
-        TypeError: If there is no such option.
-    """
+    """Return the spec that *caller* was given in pieces; *restart* is its default."""
     if isinstance(async_fn, ChildSpec):
         raise TypeError(
             f"{caller} takes an async function, but got the spec of child {async_fn.name!r}: "
@@ -301,7 +292,6 @@ def is_supervisor(function: Callable[..., object]) -> bool:
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Return what a child is called if nobody says."""
     return getattr(function, "__name__", None) or type(function).__name__
 
 
@@ -324,13 +314,17 @@ def _check_options(spec: ChildSpec) -> None:
     check_choice("kind", spec.kind, ("worker", "supervisor"))
     if spec.significant and spec.restart == "permanent":
         raise ValueError(
-            f"a significant child must be transient or temporary, since a permanent one never "
-            f"ends for good: write child({spec.name}, ..., significant=True, restart='transient')"
+            f"child {spec.name!r} is significant, but a permanent one never ends for good: "
+            f"write significant=True, restart='transient'"
         )
     if spec.backoff is not None and not isinstance(spec.backoff, Backoff):
-        raise TypeError(f"backoff must be a Backoff or None, not {spec.backoff!r}")
+        raise TypeError(
+            f"backoff must be a Backoff or None, not {spec.backoff!r}: write Backoff(initial=1)"
+        )
     if spec.liveness is not None and not isinstance(spec.liveness, Liveness):
-        raise TypeError(f"liveness must be a Liveness or None, not {spec.liveness!r}")
+        raise TypeError(
+            f"liveness must be a Liveness or None, not {spec.liveness!r}: write Liveness(every=10)"
+        )
 
 
 def _takes_task_status(async_fn: Callable[..., object]) -> bool:

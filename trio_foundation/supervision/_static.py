@@ -1,7 +1,6 @@
 """A supervisor whose children are started, restarted and stopped in order.
 
-While it does one thing, all else waits its turn: exits, orders, restarts that came due.
-Only its own end cuts it short.
+While it does one thing, all else waits its turn; only its own end cuts it short.
 """
 
 from __future__ import annotations
@@ -28,26 +27,21 @@ __all__ = ["StaticEngine"]
 @final
 @attrs.define(eq=False, kw_only=True)
 class StaticEngine(Engine):
-    """What `Supervisor` is the handle of."""
-
     specs: tuple[ChildSpec, ...] = ()
     strategy: Strategy = "one_for_one"
     auto_shutdown: AutoShutdown = "never"
 
     @property
     def kind(self) -> Strategy:
-        """The strategy, as a snapshot shows it."""
         return self.strategy
 
     def check_significant(self, spec: ChildSpec) -> None:
-        """Refuse a significant child where nothing would come of its end."""
         if self.auto_shutdown == "never":
             Engine.check_significant(self, spec)
 
     # From first to last
 
     def enroll(self, context: Context) -> None:
-        """Enter the first children into the book."""
         given = frozenset(spec.name for spec in self.specs if spec.is_named)
         for spec in self.specs:
             self.book.register(spec, context, reserved=given)
@@ -70,11 +64,9 @@ class StaticEngine(Engine):
         """Do nothing: the loop itself was doing what could be cut short."""
 
     def settle(self, run: Incarnation) -> None:
-        """Let go of a child that has ended and is not started again."""
         self.dismiss(run.entry)
 
     async def handle(self, message: Message) -> None:
-        """Do one thing, whole."""
         if isinstance(message, Incarnation):
             if message.entry.run is message:  # else it was replaced, or stopped meanwhile
                 await self._on_exit(message)
@@ -137,7 +129,7 @@ class StaticEngine(Engine):
                 return
 
     async def _is_started(self, run: Incarnation) -> bool:
-        """Return whether *run* has become ready, or need not; False is a failed start."""
+        """Return whether *run* is ready, or need not be; False is a failed start."""
         await self._settle(run)
         if run.ready_at is not None:
             return True
@@ -194,7 +186,6 @@ class StaticEngine(Engine):
             self.inbox.remove(run)  # a thousand that are joined would be looked through above
 
     async def _halt(self, entry: Entry, cause: str, *, to_return: bool = False) -> None:
-        """Stop what runs of *entry*, and join it."""
         run = entry.run
         if run is not None:
             run.stop(cause, to_return=to_return)
@@ -238,11 +229,7 @@ class StaticEngine(Engine):
             entry.rest()
 
     async def _start_for(self, request: Request, entry: Entry) -> bool:
-        """Start *entry* for somebody who waits for it to be ready.
-
-        Returns:
-            Whether it counts as started.
-        """
+        """Start *entry*, answer whoever waits for it, and return whether it counts as started."""
         request.begun = True
         entry.request = request
         run = self.spawn(entry)
@@ -285,14 +272,7 @@ class StaticEngine(Engine):
         request.answer(None if run is None else run.exit)
 
     def delete(self, name: str) -> ChildSpec:
-        """Forget a child that is stopped.
-
-        Returns:
-            What was written down about it.
-
-        Raises:
-            ChildRunning: If it is not stopped.
-        """
+        """Forget a child that is stopped, and return its spec; else raise `ChildRunning`."""
         self.check_open()
         entry = self.book.find(name)
         if not entry.at_rest:
@@ -303,7 +283,7 @@ class StaticEngine(Engine):
     # What starts without being waited for
 
     def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
-        """Return the entry of a new child, which will be started in its turn."""
+        """Return the entry of a new child, which is started in its turn."""
         self.check_open()
         self.check_significant(spec)
         entry = self.book.register(spec, context)
@@ -311,6 +291,6 @@ class StaticEngine(Engine):
         return entry
 
     def note_ready(self, run: Incarnation) -> None:
-        """Let whoever started it go on, and the loop too, which waits for it."""
+        """Let whoever started it go on, and the loop, which waits for it."""
         Engine.note_ready(self, run)
         self.sleeper.poke()

@@ -31,7 +31,7 @@ async def supervise(
     ``nursery.start(supervise, children)``.
 
     Args:
-        children: What `child`, `subtree` and `dynamic_subtree` return, oldest first.
+        children: As for `open_supervisor`.
         task_status: Is given the `Supervisor` when the children are ready.
         **options: Those of `open_supervisor`; *within* is in seconds.
 
@@ -73,9 +73,9 @@ def subtree(  # noqa: PLR0913  all but one are named
 ) -> ChildSpec:
     """Write down a supervisor as a child of another.
 
-    When it gives up, that is an orderly end for the supervisor above, as in OTP: a permanent
-    subtree is restarted, with an unspent limit, and a transient one is not. The
-    `Child.value` of the child is the inner `Supervisor`.
+    The `Child.value` of the child is the inner `Supervisor`. If that gives up, it is an orderly end
+    for the supervisor above, as in OTP: a permanent subtree is restarted, with an unspent limit,
+    and a transient one is not.
 
     Args:
         children: The children of the inner supervisor, oldest first.
@@ -85,9 +85,9 @@ def subtree(  # noqa: PLR0913  all but one are named
         within: As for `open_supervisor`, in seconds.
         auto_shutdown: As for `open_supervisor`.
         restart: When the subtree as a whole is started again.
-        grace: How long the subtree may take to stop, in seconds. When it is over, whatever
-            still runs in it is cancelled at once, with all cleaning up; by default it is
-            waited for, since each child has its own.
+        grace: How long the subtree may take to stop, in seconds; then whatever still runs in it is
+            cancelled at once, with all cleaning up. By default it is waited for, since each child
+            has its own.
         significant: Whether its end may be the end of the supervisor above.
 
     Returns:
@@ -132,16 +132,15 @@ def dynamic_subtree(
 ) -> ChildSpec:
     """Write down a dynamic supervisor as a child of another.
 
-    The `Child.value` of the child is the inner `DynamicSupervisor`. It starts empty, each
-    time it is restarted too.
+    The `Child.value` of the child is the inner `DynamicSupervisor`, empty after each start.
 
     Args:
         name: What both the child and the inner supervisor are called.
         max_restarts: As for `open_dynamic_supervisor`.
         within: As for `open_dynamic_supervisor`, in seconds.
         max_children: As for `open_dynamic_supervisor`.
-        restart: When the subtree as a whole is started again.
-        significant: Whether its end may be the end of the supervisor above.
+        restart: As for `subtree`.
+        significant: As for `subtree`.
 
     Returns:
         The subtree, as data.

@@ -84,24 +84,18 @@ class Supervisor(Handle):
     ) -> Child[Any]:
         """Add a child, start it, and wait until it is ready.
 
-        Args:
-            async_fn: The function to run; it is ready when it calls
-                ``task_status.started``, or at once if it takes no ``task_status``.
-            *args: Its positional arguments.
-            **options: Those of `child`; times are in seconds.
+        It takes what `start_soon` takes, and raises what that raises, too. The child is ready when
+        it calls ``task_status.started``, or at once if it takes no ``task_status``.
 
         Returns:
             The child, running; or ignored, if it raised `IgnoreChild`.
 
         Raises:
-            TypeError: If *async_fn* is no async function.
-            ValueError: If an option makes no sense.
             ChildStartFailed: If it ended before it was ready, from its error. The child is
                 forgotten, and nothing is counted.
-            ChildExists: If there is a child of that *name*.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
+            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
+                waits for it to end.
 
         Cancellation:
             Before the child is ready: it is cancelled, joined and forgotten, and then the
@@ -124,21 +118,17 @@ class Supervisor(Handle):
     async def start_child(self, spec: ChildSpec) -> Child[Any]:
         """Add a child that was written down, start it, and wait until it is ready.
 
+        It raises what `start` raises, too.
+
         Args:
             spec: What `child`, `subtree` or `dynamic_subtree` returned.
 
         Returns:
-            The child, running; or ignored, if it raised `IgnoreChild`.
+            As `start`.
 
         Raises:
             TypeError: If *spec* is no `ChildSpec`.
             ValueError: If it is significant and the supervisor never ends for its children.
-            ChildStartFailed: If it ended before it was ready, from its error. The child is
-                forgotten, and nothing is counted.
-            ChildExists: If there is a child of that name.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
 
         Cancellation:
             As for `start`.
@@ -159,20 +149,16 @@ class Supervisor(Handle):
     async def restart_child(self, name: str) -> Child[Any]:
         """Start a child that is stopped or ignored, and wait until it is ready.
 
-        Args:
-            name: The name of the child.
-
         Returns:
             The child, running; or ignored again.
 
         Raises:
             ChildNotFound: If there is no such child.
             ChildRunning: If it is not stopped.
-            ChildStartFailed: If it ended before it was ready, from its error; it stays
-                stopped, and nothing is counted.
+            ChildStartFailed: If it ended before it was ready, from its error; it stays stopped, and
+                nothing is counted.
             SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the
-                supervisor waits for it to end.
+            RuntimeError: As for `start`.
 
         Cancellation:
             Before the child is ready: it is cancelled and joined, and stays stopped.
@@ -191,9 +177,6 @@ class Supervisor(Handle):
     @enable_ki_protection
     def delete_child(self, name: str) -> ChildSpec:
         """Forget a child that is stopped or ignored.
-
-        Args:
-            name: The name of the child.
 
         Returns:
             What was written down about it.

@@ -1,8 +1,6 @@
 """The next moments at which something is due, for one loop that sleeps until the first.
 
-A timer is forgotten when it is cleared, not when it comes due: a supervisor that stops a
-thousand children an hour must not wake for each of them later, nor keep them alive until
-then.
+A timer is forgotten when it is cleared, so it wakes no one later and keeps no child alive.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ class Timers(Generic[OwnerT]):
     _count: int = attrs.field(init=False, default=0)
 
     def set(self, owner: OwnerT, due: float) -> None:
-        """Let *owner* come due at that time, in seconds, instead of any time set before."""
+        """Let *owner* come due at that time, in seconds, and at none set before."""
         self.clear(owner)
         if due == math.inf:
             return
@@ -62,7 +60,6 @@ class Timers(Generic[OwnerT]):
         heapq.heappush(self._heap, timer)
 
     def clear(self, owner: OwnerT) -> None:
-        """Forget the timer of *owner*, if it has one."""
         timer = self._set.pop(owner, None)
         if timer is None:
             return

@@ -1,8 +1,8 @@
 """What the end of an incarnation amounts to.
 
-A child may return, raise, be cancelled, or several of these at once: a task group within it
-that is cancelled while another of its tasks fails raises both. This module says which of the
-reasons of an `Exit` that is, and whether anybody may restart after it.
+A child may return, raise, be cancelled, or several at once, as a task group does in which one task
+fails while it is cancelled. This module says which reason of an `Exit` that is, and whether anybody
+may restart after it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ __all__ = ["Judgement", "is_ignore", "judge", "judge_run"]
 @final
 @attrs.frozen
 class Judgement:
-    """What the end of an incarnation amounts to."""
-
     reason: ExitReason
     error: BaseException | None = None
     fatal: BaseException | None = None
@@ -36,13 +34,9 @@ class Judgement:
 def judge(
     raised: BaseException | None, ending: ExitReason | None, *, is_supervisor: bool
 ) -> Judgement:
-    """Return what it means that a child raised *raised*, or returned if that is None.
+    """Return what it means that a child raised *raised*, or returned, while ended as *ending*.
 
-    Args:
-        raised: What left the child's function.
-        ending: How its supervisor was ending it, if it was.
-        is_supervisor: Whether the child is a supervisor; if one gives up, that is an orderly
-            end for the supervisor above.
+    That a supervisor gives up is an orderly end for the one above.
     """
     error = without_cancelled(raised)
     if error is None:
@@ -64,14 +58,15 @@ _RETURNED = Judgement("returned")
 
 
 def judge_run(run: Incarnation, raised: BaseException | None) -> Judgement:
-    """Return what it means that *run* ended by raising *raised*, or returned if that is None."""
+    """Return what the end of *run* means; *raised* is None if it returned."""
     if raised is None and run.ending is None and run.ready_at is not None:
         return _RETURNED
     spec = run.entry.spec
     verdict = judge(raised, run.ending, is_supervisor=spec.kind == "supervisor")
     if run.late:
         late = trio.TooSlowError(
-            f"child {run.entry.name!r} was not ready within {spec.ready_within:g} seconds"
+            f"child {run.entry.name!r} was not ready within {spec.ready_within:g} seconds: "
+            "call task_status.started() sooner, or raise ready_within"
         )
         late.__cause__ = verdict.error
         return Judgement("crashed", late, fatal=verdict.fatal)

@@ -18,7 +18,7 @@ Attempt: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 
 class Misused(Exception):
-    """The function cannot be called with an item; its cause says why, and is raised instead."""
+    """The function cannot be called with an item; the cause is raised instead."""
 
 
 class Caller(Protocol):
@@ -73,12 +73,7 @@ def attempt_of(
 ) -> Attempt:
     """Return what is called with an item.
 
-    Args:
-        way: How the function is called.
-        name: What it is called.
-        timeout: How long an item may take, in seconds.
-        retry: What calls the function.
-        is_deaf: Whether the function does not hear that its time is over.
+    *timeout* is in seconds; a function *is_deaf* that does not hear that its time is over.
     """
     call = way.call if retry is None else _through(retry, way.call)
     if timeout is not None:
@@ -128,15 +123,7 @@ def _at_most(seconds: float, async_fn: Attempt, name: str) -> Attempt:
 
 
 def check_that_it_was_called(name: str, error: Exception) -> None:
-    """Refuse a function that takes no item, or gives nothing to await; no item can help that.
-
-    Args:
-        name: What the function is called.
-        error: What came of calling it.
-
-    Raises:
-        Misused: If it is one, or if *error* was raised before the function began.
-    """
+    """Raise `Misused` if a call failed before the function began: no item can help that."""
     if isinstance(error, Misused):
         raise error
     if not isinstance(error, TypeError) or not is_of_callers(error):

@@ -22,8 +22,7 @@ def rich_progress(
 
     Args:
         description: What is told before the bar.
-        file: Where the bar is drawn; by default to standard error, so that it does not mix with
-            what the program prints.
+        file: Where the bar is drawn; by default standard error, apart from what the program prints.
 
     Returns:
         The block, for ``with``; what it gives to its body is for *on_progress*, of one map.

@@ -40,11 +40,11 @@ _TURN = 32
 class Batch:
     """Pulls items while there is room, and has each worked on.
 
-    A few workers pull a plain iterable. An async one may hold a cancel scope open from one item
-    to the next, so it is pulled by one task alone, which starts another for each item.
+    A few workers pull a plain iterable. An async one may hold a cancel scope open from one item to
+    the next, so one task alone pulls it, and starts another for each item.
 
-    It runs in the task that called for it, so that it is cancelled with that, and has a stand-in
-    among the tasks of its owner, so that it is cancelled with those, and they wait for it.
+    It runs in the task that called for it, and is cancelled with that. A stand-in among the tasks
+    of its owner has it cancelled with those, and waited for by the block.
 
     Args:
         owner: Whose tasks these are.
@@ -55,9 +55,9 @@ class Batch:
 
     def __init__(self, owner: Owner, plan: Plan, put: Put, *, buffer: float) -> None:
         self.error: Exception | None = None
-        """What has ended the map before its time, and is no item's: raised in the end, bare."""
+        """What has ended the map early, and is no item's: raised in the end, bare."""
         self.closing_error: Exception | None = None
-        """What an async input has raised when it was cancelled, or closed before its end."""
+        """What an async input raised when it was cancelled, or closed before its end."""
         self._owner = owner
         self._plan = plan
         self._put = put if plan.on_progress is None else self._put_and_tell
@@ -76,11 +76,7 @@ class Batch:
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Work on all items, until there is none left.
-
-        Raises:
-            BaseException: What a nursery raises, if anything gets out of an item.
-        """
+        """Work on all items; raise what a nursery does, if anything gets out of an item."""
         try:
             with self._scope:
                 async with self._plan.place as way:
@@ -103,7 +99,7 @@ class Batch:
         self._room.unpark()
 
     async def raise_error(self) -> None:
-        """Raise what has ended the map before its time, if anything has, once."""
+        """Raise what has ended the map early, if anything has, once."""
         if isinstance(self.error, TaskSupervisorNotRunning):
             await trio.lowlevel.checkpoint_if_cancelled()  # that comes of the same, and first
         error, self.error = self.error, None
@@ -144,7 +140,7 @@ class Batch:
         return False
 
     def _end_all(self) -> None:
-        """Let the nursery end, since nobody will begin anything more."""
+        """Let the nursery end, since nothing more begins."""
         self._pace.end()
         self._begun_all.set()
 
@@ -184,15 +180,15 @@ class Batch:
     def _start_worker(self) -> None:
         """Start a worker if there is room for one more.
 
-        If there may be no more tasks, the others do the work; the next of them that finds it too
-        much says so.
+        If the supervisor has no room, the others do the work; the next that finds it too much says
+        so.
         """
         if self._source is not None and self._pace.wants_worker:
             with suppress(TooManyTasks):
                 self._start(self._work, self._source)
 
     def _start_next(self, source: Iterator[Any]) -> None:
-        """Start the next worker, in a task of the map, where the input may be looked at."""
+        """Start the next worker in a task of the map, where the input may be looked at."""
         if not self._pace.wants_worker:
             return
         try:
@@ -202,7 +198,7 @@ class Batch:
                 self._fail(error)
 
     def _has_more(self, source: Iterator[Any]) -> bool:
-        """Return whether there is an item more; it is lost."""
+        """Return whether there is one more item; it is lost."""
         try:
             next(source)
         except StopIteration:

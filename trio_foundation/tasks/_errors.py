@@ -1,4 +1,4 @@
-"""What tasks and maps raise, and what they hand back as an error."""
+"""What tasks and maps raise, or hand back as an error."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ __all__ = ["TaskCancelled", "TaskSupervisorNotRunning", "TaskTimeout", "TooManyT
 
 @final
 class TaskSupervisorNotRunning(FoundationError):
-    """There is no task supervisor to run the work, or it has closed.
-
-    Work outside a block that owns it would be an orphan, so there is no other way out.
+    """No task supervisor is open to run the work, which would be an orphan without.
 
     Example:
         >>> print(TaskSupervisorNotRunning())
@@ -25,7 +23,7 @@ class TaskSupervisorNotRunning(FoundationError):
     """
 
     name: str | None
-    """The name of the one that has closed; None if there was none."""
+    """The name of the closed one; None if there was none."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -48,7 +46,7 @@ lower the limit of its maps
     """
 
     name: str
-    """The name of the supervisor."""
+    """The supervisor's name."""
 
     max_tasks: float
     """How many it may run."""
@@ -75,7 +73,7 @@ class TaskTimeout(FoundationError, trio.TooSlowError):
     """
 
     name: str
-    """The name of the function."""
+    """The function's name."""
 
     seconds: float
     """How long it was given, in seconds."""
@@ -99,7 +97,7 @@ class TaskCancelled(FoundationError):
     """
 
     name: str
-    """The name of the task."""
+    """The task's name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

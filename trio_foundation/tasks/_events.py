@@ -17,7 +17,7 @@ FinishedAs: TypeAlias = Literal["ok", "failed", "timed_out", "cancelled"]
 
 @attrs.frozen(kw_only=True)
 class TaskEvent(Event):
-    """The base class of what is told about tasks, and about the items of a map.
+    """The base class of what is told of tasks, and of the items of a map.
 
     Example:
         >>> TaskStarted(supervisor="tasks", task="fetch", index=None).task

@@ -1,4 +1,4 @@
-"""What is taken out of the tracebacks of errors that are handed out, and not raised."""
+"""What is cut out of the tracebacks of errors that are handed out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CALLERS = {
 
 
 def is_of_callers(error: BaseException) -> bool:
-    """Return whether an error was raised where a function is called, and not within it."""
+    """Return whether an error was raised where a function is called, not within it."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename in _CALLERS:
         traceback = traceback.tb_next
@@ -23,12 +23,9 @@ def is_of_callers(error: BaseException) -> bool:
 
 
 def without_callers(error: E) -> E:
-    """Take those who called the function out of the traceback.
+    """Return an error without those who called the function in its traceback.
 
-    They say nothing to the reader, and they know all results, so that an error would keep those.
-
-    Returns:
-        The error.
+    They say nothing to the reader, and they know all results, which an error would keep.
     """
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename in _CALLERS:

@@ -1,4 +1,4 @@
-"""What leaves a block, of what its nursery has raised."""
+"""What leaves a block of what its nursery has raised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Group: TypeAlias = BaseExceptionGroup[BaseException]
 
 
 def alone(error: BaseException) -> BaseException:
-    """Return an interrupt if that is all that tasks have raised, and one cancellation for many.
+    """Return an interrupt that tasks have raised alone, or one cancellation for many.
 
     Example:
         >>> interrupt = KeyboardInterrupt()
@@ -33,7 +33,7 @@ def alone(error: BaseException) -> BaseException:
 
 
 def bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error of a nursery's body, the very object, without the nursery's group.
+    """Return the error of a nursery's body, the very object, out of the nursery's group.
 
     Example:
         >>> error = ExceptionGroup("the body's own", [ValueError()])
@@ -47,7 +47,7 @@ def bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def without_cancelled(error: BaseException) -> BaseException:
-    """Return an error without the cancellations in it; it is none itself.
+    """Return an error, which is no cancellation, without the cancellations in it.
 
     Example:
         >>> without_cancelled(ValueError("a"))

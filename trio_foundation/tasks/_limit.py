@@ -1,4 +1,4 @@
-"""How many at once, if that may change while they run."""
+"""How many run at once, if that may change meanwhile."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ __all__ = ["Limit"]
 class Limit:
     """How many items of a map run at once; it may be changed while the map runs.
 
-    One that is raised starts more at once; one that is lowered lets those that run end. Two maps
-    with one limit of 3 run six at once; what several share is a `Bulkhead` in which all may wait,
-    as their *retry*.
+    Raised, it starts more at once; lowered, it lets those that run end. Two maps with one limit of
+    3 run six at once; to share, give both one `Bulkhead` in which all may wait as *retry*.
 
     Args:
         value: How many, at least 1; `math.inf` for all.
@@ -63,7 +62,7 @@ class Limit:
 
     @contextmanager
     def telling(self, listener: Callable[[], None]) -> Generator[None]:
-        """Have a function called when the value changes, while the block lasts."""
+        """Call a function when the value changes, while the block lasts."""
         key = object()
         self._listeners[key] = listener
         try:

@@ -1,4 +1,4 @@
-"""Maps that find the supervisor of their tasks by themselves."""
+"""Maps that find the supervisor of their tasks."""
 
 from __future__ import annotations
 
@@ -88,27 +88,25 @@ async def parallel_map(  # noqa: PLR0913  keywords, with defaults
 
     Args:
         async_fn: The function that each item goes through; a plain one with *run_in*.
-        items: The items, in any iterable, an async one included. They are pulled as needed,
-            and an async one is closed in the end.
-        limit: How many items are worked on at once: a number, `math.inf`, or a `Limit`, which
-            can be changed meanwhile. By default, as many as there are cores.
-        timeout: How long an item may take, in seconds, with all that *retry* does, and from
-            when its process has started. The result of one that takes longer is
-            ``Failed(item, TaskTimeout)``.
+        items: Any iterable, pulled as needed; an async one is closed in the end.
+        limit: How many items are worked on at once: a number, `math.inf`, or a `Limit`, which can
+            be changed meanwhile; by default, as many as there are cores.
+        timeout: How long an item may take, in seconds, with all that *retry* does, and from when
+            its process has started. One that takes longer becomes ``Failed(item, TaskTimeout)``.
         ordered: Whether results come in the order of the items, or of their ends.
-        on_error: With ``"collect"``, an item's error is its result, a `Failed`. With
-            ``"raise"``, values are returned, and the first error cancels the rest and is
-            raised as by a nursery, in a group.
+        on_error: With ``"collect"``, an item's error is its result, a `Failed`. With ``"raise"``,
+            values are returned, and the first error cancels the rest and is raised as by a nursery,
+            in a group.
         run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
             ``"thread"``, which cannot be cancelled and is waited for (but hears of it by
-            `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed. This
-            needs ``pip install 'trio-foundation[process]'``, and a function and items that can
-            be pickled (with cloudpickle installed, lambdas too).
-        retry: What calls the function for each item: a `Retry`, a `CircuitBreaker`, a
-            `Pipeline`, or whatever has such a method *call*. A `Retry` does not sleep towards
-            *timeout*: the item fails with its last error instead.
-        on_progress: A function that is told after each item how many are done, and of how
-            many, or None if that is not known.
+            `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed. This needs
+            ``pip install 'trio-foundation[process]'``, and a function and items that can be pickled
+            (with cloudpickle installed, lambdas too).
+        retry: What calls the function: a `Retry`, a `CircuitBreaker`, a `Pipeline`, or whatever has
+            such a method *call*. A `Retry` does not sleep towards *timeout*: the item fails with
+            its last error instead.
+        on_progress: A function that is told after each item how many are done, and of how many, or
+            None if that is not known.
         tasks: Whose tasks these are; by default those of the nearest open block of
             `open_task_supervisor`.
 
@@ -116,8 +114,8 @@ async def parallel_map(  # noqa: PLR0913  keywords, with defaults
         An `Ok` or `Failed` for each item; with ``on_error="raise"``, the values themselves.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is
-            cancelled meanwhile.
+        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is cancelled
+            meanwhile.
         TooManyTasks: If the supervisor runs as many tasks as it may; the rest is cancelled.
         TypeError: If an argument is of the wrong kind.
         ValueError: If an option makes no sense.
@@ -234,42 +232,38 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
 ) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]]:
     """Put each item through a function, some at a time, and hand out results as they come.
 
-    At most *limit* items are worked on, and at most *buffer* results wait for the consumer
-    besides. So a slow consumer holds the rest back, and so does a slow item at the head of an
-    ordered map, since those behind it wait for it. With ``buffer=math.inf`` nothing waits.
+    At most *limit* items are worked on, and at most *buffer* more results wait. So a slow consumer
+    holds the rest back, and so does a slow item at the head of an ordered map. With
+    ``buffer=math.inf`` nothing waits.
 
     Leaving the block cancels what is still worked on, and closes an async input. If the input
-    raises, the items before it are worked on, their results are handed out, and then the
-    channel raises that error, once.
+    raises, the results of the items before it are handed out; then the channel raises that error,
+    once.
 
     Args:
-        async_fn: The function that each item goes through; a plain one with *run_in*.
-        items: The items, in any iterable, an async or an infinite one included; never more
-            than *limit* + *buffer* ahead of the consumer.
-        limit: How many items are worked on at once, as for `parallel_map`.
-        timeout: How long an item may take, in seconds, as for `parallel_map`.
-        ordered: Whether results come in the order of the items, or of their ends.
-        on_error: What is done with an item's error, as for `parallel_map`. With ``"raise"`` it
-            cancels the body too, as in a nursery.
-        run_in: Where the function runs, as for `parallel_map`.
-        buffer: How many results may wait for the consumer; by default, as many as *limit* is
-            at the start.
-        retry: What calls the function for each item, as for `parallel_map`.
-        on_progress: A function that is told how many are done, as for `parallel_map`.
-        tasks: Whose tasks these are; by default those of the nearest open block of
-            `open_task_supervisor`.
+        async_fn: As for `parallel_map`.
+        items: As for `parallel_map`, also infinite; pulled at most *limit* + *buffer* ahead of the
+            consumer.
+        limit: As for `parallel_map`.
+        timeout: As for `parallel_map`, in seconds.
+        ordered: As for `parallel_map`.
+        on_error: As for `parallel_map`; ``"raise"`` cancels the body too, as in a nursery.
+        run_in: As for `parallel_map`.
+        buffer: How many results may wait for the consumer; by default, as many as *limit* is at the
+            start.
+        retry: As for `parallel_map`.
+        on_progress: As for `parallel_map`.
+        tasks: As for `parallel_map`.
 
     Returns:
-        The block, for ``async with``; it gives a `trio.abc.ReceiveChannel` to its body, of
-        `Ok` and `Failed`, or with ``on_error="raise"`` of values.
+        The block, for ``async with``; it gives a `trio.abc.ReceiveChannel` to its body, of `Ok` and
+        `Failed`, or with ``on_error="raise"`` of values.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed; of the
-            channel, if it is cancelled meanwhile.
+        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed; of the channel,
+            if it is cancelled meanwhile.
         TooManyTasks: Of the channel, if the supervisor runs as many tasks as it may.
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If an option makes no sense.
-        ModuleNotFoundError: If *run_in* needs a package that is not installed.
+        TypeError, ValueError, ModuleNotFoundError: As `parallel_map`.
         Exception: Of the channel, what the input or *on_progress* has raised.
         BaseExceptionGroup: With ``on_error="raise"``, of the block, what the items have raised.
 
@@ -317,7 +311,7 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
 
 
 class _Unsupervised:
-    """Opens a supervisor for one map alone, as it was done before there was a supervisor."""
+    """Opens a supervisor for one map alone."""
 
     @asynccontextmanager
     async def open_map(self, *args: Any, **options: Any) -> AsyncGenerator[Any]:
@@ -328,12 +322,7 @@ class _Unsupervised:
 
 
 def _supervisor_for(tasks: TaskSupervisor | None) -> TaskSupervisor | None:
-    """Return whose tasks to use; None if there is nobody, and that is allowed.
-
-    Raises:
-        TypeError: If *tasks* is no supervisor of tasks.
-        TaskSupervisorNotRunning: If there is nobody, and that is not allowed.
-    """
+    """Return whose tasks to use; None if there is nobody, and that is allowed."""
     found = nearest() if tasks is None else tasks
     if found is None and is_flag_set("use_supervised_tasks_only"):
         raise TaskSupervisorNotRunning

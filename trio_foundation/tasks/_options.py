@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 OnError: TypeAlias = Literal["collect", "raise"]
-"""What is done with an item's error: it is handed out like a result, or ends it all."""
+"""Whether an item's error is handed out like a result, or ends it all."""
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 """Told how many items are done, and of how many; None if nobody knows."""
 
 
 class MapOptions(TypedDict, total=False):
-    """The keyword arguments that all maps share.
+    """The keyword arguments that all maps share; described at `parallel_map`.
 
     Example:
         >>> options: MapOptions = {"limit": 10, "timeout": 5.0}
@@ -48,15 +48,11 @@ class MapOptions(TypedDict, total=False):
     """What calls the function for each item, such as a `Retry` or a `CircuitBreaker`."""
 
     on_progress: Progress | None
-    """A function that is told how many are done, and of how many; None if that is not known."""
+    """A function that is told how many are done, and of how many, or None."""
 
 
 def limit_of(limit: float | Limit | None) -> Limit:
-    """Return how many at once; by default as many as there are cores.
-
-    Raises:
-        ValueError: If it is below 1.
-    """
+    """Return how many run at once; by default as many as there are cores."""
     if isinstance(limit, Limit):
         return limit
     return Limit(_cores() if limit is None else limit)
@@ -69,12 +65,7 @@ def _cores() -> int:
 
 
 def buffer_of(buffer: float | None, limit: Limit) -> float:
-    """Return how many results may wait for the consumer; by default as many as run at once.
-
-    Raises:
-        TypeError: If it is no whole number.
-        ValueError: If it is below 0.
-    """
+    """Return how many results may wait; by default as many as run at once."""
     if buffer is None:
         return limit.value
     return check_count("buffer", buffer, allow_inf=True)
@@ -87,12 +78,7 @@ def check_options(
     retry: Caller | None,
     on_progress: Progress | None,
 ) -> None:
-    """Refuse options that make no sense.
-
-    Raises:
-        TypeError: If one is of the wrong kind.
-        ValueError: If one makes no sense.
-    """
+    """Refuse options that make no sense."""
     if timeout is not None:
         check_seconds("timeout", timeout, above_zero=True)
     check_choice("on_error", on_error, ("collect", "raise"))

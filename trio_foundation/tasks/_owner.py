@@ -44,23 +44,14 @@ class Owner:
         return self._nursery is not None
 
     def check_open(self) -> None:
-        """Refuse if it takes no work.
-
-        Raises:
-            TaskSupervisorNotRunning: If the block has ended.
-        """
+        """Refuse if the block takes no work."""
         if self._nursery is None:
             raise TaskSupervisorNotRunning(self.name)
 
     def start_soon(
         self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str
     ) -> None:
-        """Start a task in the block.
-
-        Raises:
-            TaskSupervisorNotRunning: If the block has ended.
-            RuntimeError: If this is another thread.
-        """
+        """Start a task in the block, from its own thread."""
         self.check_open()
         if not trio.lowlevel.in_trio_run():
             raise RuntimeError(
@@ -77,12 +68,7 @@ class Owner:
     def start_work(
         self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str
     ) -> None:
-        """Start a task in the block, which counts itself out of *running*.
-
-        Raises:
-            TaskSupervisorNotRunning: If the block has ended.
-            TooManyTasks: If there are as many as there may be.
-        """
+        """Start a task in the block, which counts itself out of *running*."""
         self._check_room()
         self.start_soon(async_fn, *args, name=name)
         self.running += 1
@@ -95,25 +81,13 @@ class Owner:
         *args: object,
         name: str,
     ) -> None:
-        """Start a task in a nursery, as one of ours; it counts itself out of *running*.
-
-        Raises:
-            TooManyTasks: If there are as many as there may be.
-        """
+        """Start a task in a nursery, as one of ours, which counts itself out of *running*."""
         self._check_room()
         nursery.start_soon(async_fn, *args, name=name)
         self.running += 1
 
     def stand_in(self, ended: trio.Event, end: Callable[[], None]) -> None:
-        """Keep the block open for a map whose tasks are elsewhere, and end that with it.
-
-        Args:
-            ended: Set when the map has ended.
-            end: Ends the map.
-
-        Raises:
-            TaskSupervisorNotRunning: If the block has ended.
-        """
+        """Keep the block open until a map elsewhere has *ended*; *end* it with the block."""
         self.start_soon(_stand_in, ended, end, name="a map")
 
     def _check_room(self) -> None:

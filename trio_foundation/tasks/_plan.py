@@ -17,19 +17,9 @@ __all__ = ["Plan"]
 
 @final
 class Plan:
-    """A map, checked.
+    """A map, checked: what `parallel_map` takes, and *caller*, its name as users write it.
 
-    Args:
-        caller: The function that was given all this, as users write it.
-        function: The function that the items go through.
-        items: The items.
-        limit: How many at once.
-        timeout: How long one may take, in seconds.
-        ordered: Whether results come in the order of the items.
-        on_error: What is done with an error.
-        run_in: Where the function runs.
-        retry: What calls it.
-        on_progress: What is told of the progress.
+    *timeout* is in seconds.
     """
 
     def __init__(  # noqa: PLR0913  it is made in one place
@@ -72,7 +62,7 @@ class Plan:
         return len(self.items) if isinstance(self.items, Sized) else None
 
     def forget_items(self) -> None:
-        """Forget the items; a generator that nobody else has is closed thereby."""
+        """Forget the items, which closes a generator that nobody else has."""
         self.items = ()
 
     def attempt_with(self, way: Way) -> Attempt:

@@ -27,7 +27,7 @@ class Ok(Generic[T_co, R_co]):
     """
 
     item: T_co
-    """What it was called with; of a task that was started by itself, the tuple of arguments."""
+    """What it was called with; for `TaskSupervisor.start_soon`, the tuple of arguments."""
 
     value: R_co
     """What it returned."""
@@ -55,7 +55,7 @@ class Failed(Generic[T_co]):
     """
 
     item: T_co
-    """What it was called with; of a task that was started by itself, the tuple of arguments."""
+    """What it was called with; for `TaskSupervisor.start_soon`, the tuple of arguments."""
 
     error: Exception
     """What it raised; `TaskTimeout` if it took too long, `TaskCancelled` if it was cancelled."""

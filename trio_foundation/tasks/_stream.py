@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, NoReturn, final
 
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._base import AsyncBlock
 from ._batch import Batch
 from ._groups import alone, bare, together, without_cancelled
 from ._owner import Owner
@@ -20,7 +20,7 @@ __all__ = ["MapBlock", "Results"]
 
 @final
 class Results(trio.abc.ReceiveChannel[Any]):
-    """The end of a channel that the consumer holds."""
+    """The consumer's end of a channel."""
 
     def __init__(self, owner: Owner, plan: Plan, buffer: float) -> None:
         self._queue = Queue[Any](ordered=plan.ordered)
@@ -37,9 +37,9 @@ class Results(trio.abc.ReceiveChannel[Any]):
             The result.
 
         Raises:
-            trio.EndOfChannel: If there will be no more.
+            trio.EndOfChannel: If there are no more.
             trio.ClosedResourceError: If the channel was closed.
-            Exception: What has ended the map before its time, once, after the results before it.
+            Exception: What has ended the map early, once, after the results before it.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         has_waited = False
@@ -70,7 +70,7 @@ class Results(trio.abc.ReceiveChannel[Any]):
         self._receivers.unpark_all()
 
     def end(self) -> None:
-        """Note that there will be no more."""
+        """Note that there are no more."""
         self._has_ended = True
         self._receivers.unpark_all()
 
@@ -81,12 +81,14 @@ class Results(trio.abc.ReceiveChannel[Any]):
 
 
 @final
-class MapBlock(AbstractAsyncContextManager[Results]):
+class MapBlock(AsyncBlock[Results]):
     """The block of `open_map`.
 
-    The map runs in a task beside the body. What gets out of an item cancels the body, as it does
-    in a nursery; nothing else of the map does.
+    The map runs in a task beside the body. Only what gets out of an item cancels the body, as in a
+    nursery.
     """
+
+    opens = "a map"
 
     def __init__(self, owner: Owner, plan: Plan, buffer: float) -> None:
         self._owner = owner

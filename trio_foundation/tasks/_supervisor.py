@@ -13,7 +13,7 @@ import attrs
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_async_fn, check_count, check_name, name_of
+from .._base import AsyncBlock, check_async_fn, check_count, check_name, name_of
 from ._attempts import Caller
 from ._gather import gather
 from ._groups import alone
@@ -71,7 +71,7 @@ class TaskSupervisor:
 
     @property
     def running(self) -> int:
-        """How many tasks it runs, those that work on the items of its maps included."""
+        """How many tasks it runs, those that work on items of its maps included."""
         return self._owner.running
 
     @property
@@ -88,7 +88,7 @@ class TaskSupervisor:
             *args: Its positional arguments; bind keyword arguments with `functools.partial`.
 
         Returns:
-            The task, which can be asked what became of it, and cancelled.
+            The task, to ask for its outcome or to cancel.
 
         Raises:
             TypeError: If *async_fn* cannot be an async function.
@@ -172,25 +172,12 @@ class TaskSupervisor:
         retry: Caller | None = None,
         on_progress: Progress | None = None,
     ) -> list[Any]:
-        """Do as `parallel_map`, with this supervisor.
-
-        Args:
-            async_fn: The function that each item goes through.
-            items: The items.
-            limit: How many items are worked on at once.
-            timeout: How long an item may take, in seconds.
-            ordered: Whether results come in the order of the items.
-            on_error: What is done with an item's error.
-            run_in: Where the function runs.
-            retry: What calls the function for each item.
-            on_progress: A function that is told how many are done.
+        """Do as `parallel_map`, with this supervisor and the same arguments, *timeout* in seconds.
 
         Returns:
             The results.
 
         Raises:
-            TaskSupervisorNotRunning: If this block has ended, or is cancelled meanwhile.
-            TooManyTasks: If this block runs as many tasks as it may.
             BaseException: As `parallel_map`.
 
         Cancellation:
@@ -287,27 +274,12 @@ class TaskSupervisor:
         retry: Caller | None = None,
         on_progress: Progress | None = None,
     ) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]]:
-        """Do as `open_map`, with this supervisor.
-
-        Args:
-            async_fn: The function that each item goes through.
-            items: The items.
-            limit: How many items are worked on at once.
-            timeout: How long an item may take, in seconds.
-            ordered: Whether results come in the order of the items.
-            on_error: What is done with an item's error.
-            run_in: Where the function runs.
-            buffer: How many results may wait for the consumer.
-            retry: What calls the function for each item.
-            on_progress: A function that is told how many are done.
+        """Do as `open_map`, with this supervisor and the same arguments, *timeout* in seconds.
 
         Returns:
             The block, for ``async with``; it gives a channel of results to its body.
 
         Raises:
-            TaskSupervisorNotRunning: If this block has ended; of the channel, if it is cancelled
-                meanwhile.
-            TooManyTasks: Of the channel, if this block runs as many tasks as it may.
             BaseException: As `open_map`.
 
         Cancellation:
@@ -355,7 +327,7 @@ _around: ContextVar[_Around | None] = ContextVar("trio_foundation.tasks", defaul
 
 
 def nearest() -> TaskSupervisor | None:
-    """Return the innermost supervisor that is still open; None if there is none here."""
+    """Return the innermost supervisor that is still open, or None."""
     found = _around.get()
     while found is not None and not found.tasks.is_open:
         found = found.others
@@ -370,12 +342,12 @@ def open_task_supervisor(
     When its body ends, the block waits for the tasks; if the body raises, they are cancelled. A
     task that fails hurts neither the body nor the others.
 
-    Inside the block, and in tasks started there, `parallel_map`, `open_map` and
-    `random_search` find it by themselves, the nearest one first.
+    Inside, and in tasks started there, `parallel_map`, `open_map` and `random_search` find the
+    nearest block by themselves.
 
     Args:
         name: What it is called, in errors and events.
-        max_tasks: How many tasks it may run at once, those that work for its maps included.
+        max_tasks: How many tasks it may run at once, those of its maps included.
 
     Returns:
         The block, for ``async with``; it gives a `TaskSupervisor` to its body.
@@ -408,7 +380,9 @@ def open_task_supervisor(
 
 
 @final
-class _Block(AbstractAsyncContextManager[TaskSupervisor]):
+class _Block(AsyncBlock[TaskSupervisor]):
+    opens = "a task supervisor"
+
     def __init__(self, name: str, max_tasks: float) -> None:
         self._name = name
         self._max_tasks = max_tasks

@@ -1,4 +1,4 @@
-"""A task that was started by itself."""
+"""A task of `TaskSupervisor.start_soon`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ R_co = TypeVar("R_co", covariant=True)
 class Task(Generic[R_co]):
     """A task of a `TaskSupervisor`; what `TaskSupervisor.start_soon` returns.
 
-    A task that fails hurts nobody else. Its error waits to be asked for by `outcome`; if nobody
-    asks until the task is forgotten, or its supervisor has closed, it is logged, once.
+    One that fails hurts nobody else. Its error waits to be asked for by `outcome`; if nobody asks
+    until the task is forgotten, or its supervisor has closed, it is logged, once.
 
     Example:
         >>> import trio
@@ -44,7 +44,7 @@ class Task(Generic[R_co]):
 
     @property
     def name(self) -> str:
-        """The name of the function."""
+        """The function's name."""
         return self._work.name
 
     @property
@@ -56,11 +56,11 @@ class Task(Generic[R_co]):
         """Wait until it has ended.
 
         Returns:
-            What it returned, as `Ok`; or as `Failed` what it raised, with `TaskCancelled` if it
-            was cancelled. The item in both is the tuple of its arguments.
+            What it returned, as `Ok`, or what it raised, as `Failed`: `TaskCancelled` if it was
+            cancelled. The item in both is the tuple of its arguments.
 
         Raises:
-            RuntimeError: If the task itself asks, which could only wait for ever.
+            RuntimeError: If the task itself asks, and would wait for ever.
 
         Cancellation:
             Does not touch the task; it can be asked again.
@@ -79,5 +79,5 @@ class Task(Generic[R_co]):
         return await self._work.wait()
 
     def cancel(self) -> None:
-        """Cancel it; one that has ended is left alone."""
+        """Cancel it, if it has not ended."""
         self._work.scope.cancel(reason=f"task {self.name} was cancelled")

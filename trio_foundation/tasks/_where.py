@@ -1,4 +1,4 @@
-"""Where the function of a map runs: in a task, in a thread, or in another process."""
+"""Where the function of a map runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import trio
 __all__ = ["Place", "RunIn", "Way", "place_of"]
 
 RunIn: TypeAlias = Literal["task", "thread", "process"]
-"""Where the function runs: as an async function in a task, as a plain one in a thread or in
-another process."""
+"""Where the function runs: an async one in a task, a plain one in a thread or another process."""
 
 
 @final
@@ -28,7 +27,7 @@ class Way:
     """Calls it with an item."""
 
     get_ready: Callable[[], Awaitable[object]] | None = None
-    """What has to be done before, and is no part of the time of the item."""
+    """What is done before, outside the item's time."""
 
 
 Place: TypeAlias = AbstractAsyncContextManager[Way]
@@ -36,11 +35,7 @@ Place: TypeAlias = AbstractAsyncContextManager[Way]
 
 
 def place_of(run_in: RunIn, function: Callable[[Any], Any]) -> Place:
-    """Return the block in which the function can be called.
-
-    Raises:
-        ModuleNotFoundError: If it is to run in a process, and trio-parallel is not installed.
-    """
+    """Return the block in which the function can be called."""
     if run_in == "task":
         return nullcontext(Way(function))
     if run_in == "thread":

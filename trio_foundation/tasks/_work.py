@@ -1,4 +1,4 @@
-"""What runs in a task that was started by itself."""
+"""What runs in a task of `TaskSupervisor.start_soon`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ _LOG = logging.getLogger("trio_foundation.tasks")
 class Work(Generic[R]):
     """A function on its way, and then what became of it.
 
-    Its error waits to be asked for. If nobody asks until it is forgotten, or its owner has closed,
-    it is logged.
+    An error that nobody asks for until it is forgotten, or its owner has closed, is logged.
     """
 
     __slots__ = (
@@ -61,7 +60,7 @@ class Work(Generic[R]):
 
     @enable_ki_protection
     async def run(self, owner: Owner) -> None:
-        """Be the task; only what is no `Exception` goes up, and no cancellation."""
+        """Be the task; only an interrupt goes up."""
         begun = trio.current_time()
         self._task = trio.lowlevel.current_task()
         if owner.audience.is_there:
@@ -75,16 +74,9 @@ class Work(Generic[R]):
             del self  # an error may keep this frame
 
     async def wait(self) -> Ok[tuple[Any, ...], R] | Failed[tuple[Any, ...]]:
-        """Wait until it has ended.
-
-        Returns:
-            What became of it.
-
-        Raises:
-            RuntimeError: If the task itself asks.
-        """
+        """Wait until it has ended; return what became of it."""
         if self._task is trio.lowlevel.current_task():
-            raise RuntimeError(f"task {self.name} cannot wait for its own end")
+            raise RuntimeError(f"task {self.name} cannot wait for its own end: ask in another one")
         self._asking += 1
         try:
             await self._ended.wait()
@@ -95,7 +87,7 @@ class Work(Generic[R]):
         return self.result
 
     def report(self) -> None:
-        """Log its error, if it has one that nobody has asked for, or is asking for."""
+        """Log its error, unless somebody has asked for it or is asking."""
         if self._was_asked or self._asking:
             return
         self._was_asked = True

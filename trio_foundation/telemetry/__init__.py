@@ -1,9 +1,8 @@
 """What happened?
 
-The other rooms tell what they do in events: small frozen classes, each exported by
-the room that emits it. This room says what an event is, lets you `subscribe` to
-events, and brings them to `logging` with `log_events`. Programs may declare and
-emit events of their own.
+The other rooms tell what they do in events: small frozen classes, each exported by the room that
+emits it. `subscribe` to them, or bring them to `logging` with `log_events`. Programs may declare
+and emit events of their own.
 """
 
 from __future__ import annotations

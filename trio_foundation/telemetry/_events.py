@@ -1,9 +1,4 @@
-"""What an event is.
-
-An event is a fact: frozen, with a name for log lines and fields for programs. Each
-room declares its own beside the code that emits them; this module holds their
-common base, and the one event that telemetry itself has to tell.
-"""
+"""What an event is: a fact, frozen, with a name for log lines and fields for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +14,8 @@ __all__ = ["Event", "HandlerFailed"]
 class Event:
     """The base class of everything that can be subscribed to.
 
-    A subclass is a frozen attrs class with a *name* of its own. A class between
-    this one and the events of a room needs no name, and subscribing to it means
-    subscribing to all of them.
+    A subclass is a frozen attrs class with a *name* of its own. One between this and the events of
+    a room needs no name; subscribing to it means subscribing to all of them.
 
     Example:
         >>> import attrs
@@ -36,8 +30,8 @@ class Event:
     """
 
     name: ClassVar[str]
-    """What such an event is called in logs and metrics. It is dotted, and says where it
-    comes from, as ``"foundation.supervision.child_started"`` does."""
+    """What such an event is called in logs and metrics: dotted, it says where it comes from,
+    as ``"foundation.supervision.child_started"`` does."""
 
     level: ClassVar[int] = logging.INFO
     """How serious such an event is, as a level of `logging`."""
@@ -46,8 +40,7 @@ class Event:
     def severity(self) -> int:
         """How serious this very event is.
 
-        It is the *level* of the class, unless a subclass overrides it here to let it
-        depend on the fields.
+        It is the *level* of the class; override it if it depends on the fields.
 
         Example:
             >>> HandlerFailed(handler="h", event="e", error="x", traceback="").severity
@@ -62,7 +55,7 @@ class HandlerFailed(Event):
     """A handler raised, and was detached.
 
     If nobody listens to this event, it is logged as an error on the logger
-    ``trio_foundation.telemetry``: a handler never vanishes without a word.
+    ``trio_foundation.telemetry``.
 
     Example:
         >>> import trio
@@ -89,5 +82,5 @@ class HandlerFailed(Event):
     """The error's type and text."""
 
     traceback: str = attrs.field(repr=False)
-    """Where the handler raised. It is text, since a live traceback would keep
-    everything alive that its frames refer to."""
+    """Where the handler raised, as text: a live traceback would keep alive all that its
+    frames refer to."""

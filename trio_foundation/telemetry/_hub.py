@@ -1,12 +1,8 @@
 """Who is told of an event.
 
-Watching must cost nothing where nobody watches, and must never hurt what is
-watched. So an event is built only if somebody listens, which takes one look-up to
-find out; and a handler that raises is detached and reported, rather than let its
-error into the supervisor that was only saying what it did.
-
-Subscriptions belong to one `trio.run`. Two runs in one process, one after the
-other or in two threads, share nothing.
+Watching costs nothing where nobody watches: an event is built only if somebody listens, which
+takes one look-up to find out. And it does not hurt what is watched: a handler that raises is
+detached and reported. Subscriptions belong to one `trio.run`; two runs in a process share nothing.
 """
 
 from __future__ import annotations
@@ -64,29 +60,25 @@ def subscribe(
 ) -> AbstractContextManager[None]:
     """Have a function called with every event of some types, until the block ends.
 
-    Handlers are called in the order of their subscriptions, in the task that
-    emits, and should be quick: what they do delays that task. To do more, put the
-    event into a memory channel with ``send_nowait`` and let a task take it out. A
-    full channel raises `trio.WouldBlock`, and that detaches the handler as any other
-    error does, so give the channel room.
+    Handlers are called in the order of their subscriptions, in the task that emits, and delay it:
+    keep them quick. To do more, ``send_nowait`` the event into a memory channel, and let a task
+    receive it. Give the channel room: a full one raises `trio.WouldBlock`, which detaches the
+    handler as any error does.
 
-    A handler that raises an `Exception` is detached, and `HandlerFailed` is
-    emitted. Handlers may emit, subscribe and unsubscribe themselves; one that is
-    gone is not called any more, one that is new is not told of the event under
-    way. Subscribed twice, a handler is called twice.
+    A handler that raises an `Exception` is detached, and `HandlerFailed` is emitted. Handlers may
+    emit, subscribe and unsubscribe; one that is gone is not called any more, one that is new is not
+    told of the event under way. Subscribed twice, a handler is called twice.
 
     Args:
         handler: A plain function of one argument, the event.
-        *event_types: The classes of the events. A base class stands for all its
-            subclasses; none at all stands for every event.
+        *event_types: The classes of the events, subclasses included; with none, all events.
 
     Returns:
         The block, for ``with``; leaving it ends this subscription and no other.
 
     Raises:
-        TypeError: If *handler* is async or not callable, or one of the types is no
-            event class.
-        RuntimeError: If there is no Trio run to subscribe to.
+        TypeError: If *handler* is async or not callable, or one of the types is no event class.
+        RuntimeError: If there is no Trio run.
 
     Example:
         >>> import trio
@@ -113,9 +105,8 @@ def subscribe(
 def wanted(event_type: type[Event]) -> bool:
     """Return whether anybody listens to events of this type.
 
-    Asking first saves building an event that nobody hears; where nobody listens,
-    the question is all an event costs. Outside a Trio run, and in threads, the
-    answer is no.
+    Ask before you build an event: where nobody listens, the question is all that it costs. Outside
+    a Trio run, and in threads, the answer is no.
 
     Args:
         event_type: The class of the event that would be emitted.
@@ -138,8 +129,8 @@ def wanted(event_type: type[Event]) -> bool:
 class Audience:
     """Whether anybody listens to events of some types, kept up to date.
 
-    It answers what `wanted` does, for code that asks many thousand times a second: reading
-    an attribute is all that it takes. It belongs to the Trio run in which it is made.
+    It answers what `wanted` does, by an attribute, for code that asks many thousand times a second.
+    It belongs to the Trio run in which it is made.
 
     Args:
         *event_types: The classes of the events that would be emitted.
@@ -169,8 +160,7 @@ class Audience:
     """Whether anybody listens."""
 
     since: float
-    """Since when somebody listens, in seconds by `trio.current_time`; if nobody does, since
-    when nobody has."""
+    """Since when somebody listens, or nobody does, in seconds by `trio.current_time`."""
 
     def __init__(self, *event_types: type[Event]) -> None:
         hub = _find_hub()
@@ -186,9 +176,8 @@ class Audience:
 def emit(event: Event) -> None:
     """Tell an event to everybody who listens to its type.
 
-    An `Exception` of a handler never gets here. Anything else that is raised in
-    one, a `KeyboardInterrupt` for example, goes on up. Outside a Trio run, and in
-    threads, nothing happens.
+    An `Exception` of a handler never gets here; anything else, a `KeyboardInterrupt` for example,
+    goes on up. Outside a Trio run, and in threads, nothing happens.
 
     Args:
         event: What happened.
@@ -197,7 +186,7 @@ def emit(event: Event) -> None:
         TypeError: If *event* is no event.
 
     Emits:
-        HandlerFailed: For each handler that raised; it is detached by then.
+        HandlerFailed: For each handler that raised, after it was detached.
 
     Example:
         >>> import trio
@@ -225,9 +214,8 @@ def emit(event: Event) -> None:
                     subscription.end()
                     failures.append(_failure(subscription.handler, event, error))
     finally:
-        # Only now, and after each was detached: the report is an event too. Were
-        # it emitted from within the loop, a row of handlers that fail on reports
-        # would nest as deep as it is long.
+        # Only now: the report is an event too. From within the loop, a row of handlers that
+        # fail on reports would nest as deep as it is long.
         for failure in failures:
             _report(failure)
 
@@ -269,8 +257,8 @@ class Subscription:
 class Hub(dict[type[Event], tuple[Subscription, ...]]):
     """Who listens to what, in one Trio run.
 
-    As a dictionary it is the answers found so far, by the exact type of the event;
-    whatever changes the subscriptions clears it.
+    As a dictionary it is the answers found so far, by the exact type of the event; whatever changes
+    the subscriptions clears it.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,4 @@
-"""Events as log records.
-
-A program that has `logging` set up wants what happens in its supervisors in the
-same place as everything else. This module turns each event into one record: a
-line for people, and the fields as attributes of the record for machines.
-"""
+"""Events as log records: a line for people, and attributes for machines."""
 
 from __future__ import annotations
 
@@ -28,25 +23,24 @@ def log_events(
 ) -> AbstractContextManager[None]:
     """Log every event, until the block ends.
 
-    A record's level is the event's *severity*. Its message is the event's name
-    and fields. For machines, each field is an attribute of the record (through
-    ``extra``), and ``event`` is the event's name. A field whose name the record
-    needs for itself gets an underscore behind it: ``name_``.
+    A record's level is the event's *severity*, its message the event's name and fields. For
+    machines, each field is an attribute of the record (through ``extra``), and ``event`` is the
+    event's name. A field whose name the record needs for itself gets an underscore behind it:
+    ``name_``.
 
-    What goes wrong in a supervisor is written to the logger ``trio_foundation.supervision``
-    without being asked for. To have it once, raise the level of that logger.
+    What goes wrong in a supervisor is logged without this, on ``trio_foundation.supervision``: to
+    have it once, raise the level of that logger.
 
     Args:
-        logger: Where to log; without it, the logger ``trio_foundation``.
-        *event_types: The classes of the events, as for `subscribe`; none at all
-            stands for every event.
+        logger: Where to log; by default the logger ``trio_foundation``.
+        *event_types: The classes of the events, as for `subscribe`; with none, all events.
 
     Returns:
         The block, for ``with``.
 
     Raises:
         TypeError: If *logger* is no logger, or one of the types is no event class.
-        RuntimeError: If there is no Trio run to subscribe to.
+        RuntimeError: If there is no Trio run.
 
     Example:
         >>> import logging, sys, trio

@@ -1,11 +1,11 @@
 """How do I test mine?
 
-With faults on demand (`Faults`, `open_storm`, `rejecting`), under many task schedules (`explore`),
-cancelled at each step (`cancel_at_each_step`), and with checks of what must always hold: no task
-left, no message lost, no leak, children stopped in order (`assert_no_tasks_left` and its like).
-`capture_events` tells a test what has happened. All of it runs on virtual time, and none of it
-changes how the library behaves: `open_test_supervisor` is the supervisor of production, and is only
-more patient. What of it a test wants as fixtures is in ``trio_foundation.testing.pytest_plugin``.
+Put faults into a program (`Faults`, `open_storm`, `rejecting`), run it under many task schedules
+(`explore`), cancel it at each step (`cancel_at_each_step`), and check what must always hold: no
+task left, no message lost, no leak, children stopped in order (`assert_no_tasks_left` and its
+like). `capture_events` tells a test what has happened. All of it runs on virtual time, and leaves
+the library as it is: `open_test_supervisor` only bears more restarts. The fixtures for pytest are
+in ``trio_foundation.testing.pytest_plugin``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faults that only show when a breaker is open, which in tests it hardly ever is."""
+"""Faults that only show when a breaker is open."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ def rejecting(
 ) -> AbstractContextManager[None]:
     """Let a breaker reject a share of its calls at random, until the block ends.
 
-    What was right only because the breaker is closed in every test is found this way. The
-    breaker's state does not change; a call that is rejected was not made.
+    The breaker's state does not change; a call that is rejected is not made.
 
     Args:
         breaker: The breaker.
         share: Which share of the calls is rejected, from 0 to 1.
-        rng: What decides; with the same seed, the same calls are rejected.
+        rng: What decides; the same seed rejects the same calls.
 
     Returns:
         The block, for ``with``.

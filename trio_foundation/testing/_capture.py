@@ -1,8 +1,4 @@
-"""Looking at what a program told.
-
-A test should not sleep until something will have happened; it should wait for it to be told.
-And it should not rebuild in a list what the library tells anyway.
-"""
+"""Waiting for what a program tells, and looking at it."""
 
 from __future__ import annotations
 
@@ -25,9 +21,9 @@ EventT3 = TypeVar("EventT3", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
 
 ExpectedEvent = type[Event] | tuple[type[Event], Mapping[str, object]]
-"""An event that a test expects: its class, or that and what some of its fields are."""
+"""An event that a test expects: its class, or that and the values of some fields."""
 
-# A failure shows so many events, the last ones; more nobody reads.
+# A failure shows so many events, the last ones.
 SHOWN = 40
 
 
@@ -48,15 +44,13 @@ def capture_events(
 def capture_events(*event_types: type[Event]) -> AbstractContextManager[CapturedEvents[Any]]:
     """Capture the events of some types, in order, until the block ends.
 
-    What was captured can be looked at after the block too. It holds all events, so a block
-    around a million calls holds a million of them: name the types you look for.
+    All are kept, also after the block: name the types that you look for if there are millions.
 
     Args:
-        *event_types: The classes of the events. A base class stands for all its subclasses;
-            none at all stands for every event.
+        *event_types: The classes of the events, subclasses included; with none, all events.
 
     Returns:
-        The block, for ``with ... as events``; *events* is a sequence, see `CapturedEvents`.
+        The block, for ``with ... as events``; *events* is a `CapturedEvents`.
 
     Raises:
         TypeError: If one of the types is no event class.
@@ -89,7 +83,7 @@ def _capture(event_types: tuple[type[Event], ...]) -> Generator[CapturedEvents[A
 
 @attrs.define(eq=False)
 class _Captured:
-    """One event, and whether a `CapturedEvents.wait_for` has returned it."""
+    """One event, and whether `CapturedEvents.wait_for` has returned it."""
 
     event: Any
     was_waited_for: bool = False
@@ -104,12 +98,12 @@ class _Record:
     waiting: ParkingLot = attrs.field(factory=ParkingLot)
 
     def note(self, event: Event) -> None:
-        """Add an event, and let those look who wait for one."""
+        """Add an event, and wake those who wait for one."""
         self.captured.append(_Captured(event))
         self.waiting.unpark_all()
 
     def end(self) -> None:
-        """Let those go who wait for an event, since there will be none."""
+        """Wake those who wait for an event: there will be none."""
         self.ended = True
         if self.waiting:  # else there may be no run any more
             self.waiting.unpark_all()
@@ -118,7 +112,7 @@ class _Record:
     def take(
         self, event_type: type[EventT], predicate: Callable[[EventT], object] | None
     ) -> EventT | None:
-        """Return the next one that matches, and do not return it again."""
+        """Return the next one that matches, each once."""
         for captured in self.captured:
             event = captured.event
             if captured.was_waited_for or not isinstance(event, event_type):
@@ -131,7 +125,7 @@ class _Record:
 
 @final
 class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
-    """The events that were told in a block, in order; made by `capture_events`.
+    """The events that were told in a block, in order: a sequence, made by `capture_events`.
 
     Example:
         >>> import trio
@@ -188,22 +182,19 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
     async def wait_for(
         self, event_type: type[EventT], predicate: Callable[[EventT], object] | None = None
     ) -> EventT:
-        """Wait for an event, which may have been told already.
+        """Wait for an event, or return one that was told before.
 
-        Each event is returned once: asked again, it goes on to the next that matches. So no
-        event is missed by asking late, and none is taken for two.
+        Each event is returned once: the next call goes on to the next that matches.
 
         Args:
             event_type: The class of the event; a subclass will do.
-            predicate: A plain function that says whether an event is the one; by default any
-                of that type is.
+            predicate: A plain function that says whether an event is the one; by default each is.
 
         Returns:
-            The first event that matches and was not waited for before.
+            The first event that matches and was not returned before.
 
         Raises:
-            AssertionError: If the block has ended, and there is no such event. It shows those
-                that there were.
+            AssertionError: If the block has ended without one. It shows those that there were.
             TypeError: If *event_type* is no class of events.
 
         Cancellation:
@@ -236,21 +227,22 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
             found = self._record.take(event_type, predicate)
             if found is not None:
                 return found
-        such = "" if predicate is None else " such"
+        such = "" if predicate is None else " that satisfies the predicate"
         raise AssertionError(
-            f"waited for{such} a {event_type.__name__}, but the block has ended without one that "
-            f"was not waited for before\n{listed(self)}"
+            f"waited for a {event_type.__name__}{such}, but the block has ended without one more: "
+            f"each is returned once\n{listed(self)}"
         )
 
     def assert_sequence(self, *expected: ExpectedEvent) -> None:
         """Assert that some events were told in this order; others may be in between.
 
         Args:
-            *expected: Each a class, or a tuple of a class and what some of its fields are.
+            *expected: Each a class, or a tuple of a class and the values of some of its fields.
 
         Raises:
-            AssertionError: If they were not. It shows where it stopped, and what there was.
-            TypeError: If one of them is neither, or names a field that the class has not.
+            AssertionError: If they were not. It shows the first that is missing, and
+                all there were.
+            TypeError: If one is neither, or names a field that the class has not.
 
         Example:
             >>> import trio
@@ -284,7 +276,7 @@ class _Expected:
 
     @classmethod
     def read(cls, expected: ExpectedEvent) -> _Expected:
-        """Return what a user has written; what makes no sense is a TypeError."""
+        """Return what a user has written; nonsense is a TypeError."""
         nothing: Mapping[str, object] = {}
         event_type, fields = expected if isinstance(expected, tuple) else (expected, nothing)
         if not (isinstance(event_type, type) and issubclass(event_type, Event)):

@@ -1,9 +1,4 @@
-"""One scenario, under many orders of events.
-
-Trio runs the tasks that are ready in an order of its own choice, and a program that is right
-in one of them may be wrong in the next. A test runs once, in one order. This runs it in
-hundreds, on virtual time, with faults if wanted, and tells how to have the one that fails again.
-"""
+"""One scenario, under many orders of its tasks."""
 
 from __future__ import annotations
 
@@ -36,32 +31,30 @@ def explore(
 ) -> None:
     """Run an async scenario in many orders of its tasks, and under many faults.
 
-    Each seed stands for one order of the tasks, for the numbers that come from `random`, and for
-    one throw of the dice of `Faults.at_random`. So each run can be had again; the error of one
-    that fails says how. It is a plain function that starts runs of its own: call it from a
-    plain test.
+    Each seed stands for one order of the tasks that are ready, for the numbers that come from
+    `random`, and for one throw of the dice of `Faults.at_random`. The error of a run that fails
+    says how to have it again. It starts Trio itself: call it from a plain test.
 
-    What depends on the order of a set of strings differs from process to process, unless
-    ``PYTHONHASHSEED`` is set; and what threads and real sockets do cannot be had again.
+    Threads and real sockets cannot be repeated; nor the order of a set of strings, unless
+    ``PYTHONHASHSEED`` is set.
 
     Args:
         scenario: An async function without arguments. It fails by raising anything.
         seeds: Which runs to make.
         faults: What to throw at the children of all its supervisors; each run has its own copy,
             by `Faults.again`.
-        clock: What makes the clock of each run. By default it is virtual, and jumps when all
+        clock: What makes the clock of each run; by default a virtual one, which jumps when all
             tasks wait.
-        timeout: After how many seconds, by that clock, a run that is still not over has failed.
+        timeout: After how many seconds, by that clock, a run that is not over has failed.
 
     Raises:
         TypeError: If *scenario* is no async function.
-        ValueError: If there is no seed to try; or, when all runs are over, if there are faults for a
-            child of whom none has run.
-        RuntimeError: If it is called within a Trio run, or if this version of Trio cannot be
-            seeded.
+        ValueError: If there is no seed to try; or, when all runs are over, if there are faults for
+            a child of whom none has run.
+        RuntimeError: If it is called within a Trio run, or this version of Trio cannot be seeded.
         BaseException: Whatever the scenario raises, the same object, with a note that tells
-            the seed and the faults. Of a run that is not over in time, or whose tasks keep
-            one another so busy that virtual time stands still, a `trio.TooSlowError`.
+            the seed and the faults. A `trio.TooSlowError` if a run is not over in time, or if tasks
+            keep one another so busy that virtual time stands still.
 
     Example:
         >>> import trio
@@ -87,7 +80,7 @@ def explore(
         raise TypeError(f"faults must be Faults or None, not {faults!r}")
     if trio.lowlevel.in_trio_run():
         raise RuntimeError(
-            "explore starts runs of its own, so it cannot be called within one: call it from a "
+            "explore starts Trio itself, so it cannot be called within a Trio run: call it from a "
             "plain function, def test_...(), not from async def test_...()"
         )
     if isinstance(seeds, int):
@@ -113,7 +106,7 @@ def _try(
     template: Faults | None,
     clock: Callable[[], Clock],
 ) -> set[Fault]:
-    """Make one run, and return the faults for children that there were not."""
+    """Make one run; return the faults for children of whom none ran."""
     faults = None if template is None else template.again(seed)
     with seeded(seed):
         try:
@@ -141,8 +134,8 @@ async def _run(
         if not isinstance(waiting, Awaitable):
             name = name_of(scenario)
             raise TypeError(
-                f"explore takes an async function, and {name} returned {waiting!r}, which nobody can "
-                f"await: write `async def {name}():`"
+                f"explore takes an async function, and {name} returned {waiting!r}, which cannot "
+                f"be awaited: write `async def {name}():`"
             )
         await waiting
     if watch.scope.cancel_called:  # also if it ended afterwards, within a shield
@@ -150,7 +143,7 @@ async def _run(
 
 
 class _Watch(Instrument):
-    """Ends a run in which tasks keep one another busy, while virtual time stands still."""
+    """Ends a run in which virtual time stands still while tasks keep one another busy."""
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()

@@ -1,8 +1,7 @@
 """Faults that are thrown at the children of a program under test.
 
-What is right only because nothing ever fails between two certain lines is not found by looking.
-A fault at the third checkpoint, and at the fourth, and at the fifth, finds it. The program needs
-no change for it: `Faults.active` reaches every child that runs, and each that is started.
+The program needs no change: `Faults.active` reaches every child that runs, and each that is
+started.
 """
 
 from __future__ import annotations
@@ -36,20 +35,18 @@ class Faults:
     """A plan of faults, the dice for more, and what has become of them.
 
     A checkpoint of a child is each time that its own task waits, or lets others run; the tasks
-    that it starts have none of their own here. The plan counts them from 1, over all
-    incarnations of the child, from when the faults become active, and each fault of the plan
-    happens once. So a child that crashes at its third checkpoint is not crashed at the third of
-    its next incarnation.
+    that it starts do not count. Checkpoints, and messages of a server, count from 1, over all
+    incarnations of the child, from when the faults become active. Each fault of the plan happens
+    once: a child that crashes at its third checkpoint does not crash at the third of its next
+    incarnation. A message counts when its handler begins; its fault is for the first checkpoint
+    after that.
 
-    A crash breaks off what the child waits for, within a shield too, and the error is raised
-    there. Where a child waits for the end of a nursery of its own, it is raised in a task of
-    the nursery. Where that cannot be, since what was waited for has happened already, or a part
-    of this library waits for its own tasks, the fault happens at the next checkpoint where it
-    can; for a child that comes to none in ten, it is cancelled too, so that the crash can be
-    raised and its cleaning up is cut short. A fault that its child never comes to is `pending`.
-
-    A message of a server is counted when its handler begins; the fault is for the first
-    checkpoint after that.
+    A crash breaks off what the child waits for, within a shield too, and is raised there; where it
+    waits for the end of a nursery of its own, in a task of the nursery. Where neither can be (what
+    was waited for has happened already, or a part of this library waits for its own tasks), the
+    fault is for the next checkpoint where it can. After ten that will not do, the child is
+    cancelled too, which cuts its cleaning up short. A fault that its child never comes to is
+    `pending`.
 
     Args:
         seed: What `at_random` is decided by.
@@ -93,12 +90,12 @@ child 'supervisor/work', at its checkpoint 3
 
     @property
     def plan(self) -> tuple[Fault, ...]:
-        """The faults that were asked for, one by one."""
+        """The faults that were planned one by one."""
         return tuple(self._plan)
 
     @property
     def fired(self) -> tuple[Fault, ...]:
-        """The faults that have happened, those at random too; a plan that does it all again."""
+        """The faults that have happened, those at random too: a plan that repeats them."""
         return tuple(self._fired)
 
     @property
@@ -112,10 +109,7 @@ child 'supervisor/work', at its checkpoint 3
 
     @property
     def unmet(self) -> tuple[Fault, ...]:
-        """The faults of the plan for children of whom none has run while the faults were active.
-
-        It is how a name that is misspelt shows.
-        """
+        """The faults of the plan whose child has not run while they were active: misspelt, say."""
         return tuple(
             fault
             for fault in self._plan
@@ -139,17 +133,13 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that what a child waits for raises an error.
 
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            at_checkpoint: At which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
-            error: The class of the error; it is called with a text.
+        The arguments are those of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().crash("bank", at_message=2, error=ConnectionError).plan
@@ -164,16 +154,13 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that a child does not go on after a checkpoint, until it is cancelled.
 
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            at_checkpoint: At which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
+        The arguments are those of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().hang("worker", at_checkpoint=1).plan
@@ -189,19 +176,15 @@ child 'supervisor/work', at its checkpoint 3
         at_checkpoint: int | None = None,
         at_message: int | None = None,
     ) -> Self:
-        """Plan that a child goes on later after a checkpoint.
+        """Plan that a child goes on *seconds* seconds later after a checkpoint.
 
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            seconds: How much later, in seconds.
-            at_checkpoint: At which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
+        The arguments are those of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().delay("worker", 10, at_checkpoint=1).plan
@@ -218,18 +201,14 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that all of a child is cancelled, as by a scope around its function.
 
-        It ends then, as one that has returned, and is restarted as its spec says.
-
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            at_checkpoint: At which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
+        It ends as one that has returned, and is restarted as its spec says. The arguments are those
+        of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().cancel("worker", at_checkpoint=1).plan
@@ -242,16 +221,13 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that what a child waits for raises `KeyboardInterrupt`, which ends the program.
 
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            at_checkpoint: At which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
+        The arguments are those of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().interrupt("worker", at_checkpoint=1).plan
@@ -269,21 +245,16 @@ child 'supervisor/work', at its checkpoint 3
         at_checkpoint: int | None = None,
         at_message: int | None = None,
     ) -> Self:
-        """Plan that a child keeps all tasks from running for a while, as by a busy loop.
+        """Plan that before a checkpoint no task runs for *seconds* seconds, as in a busy loop.
 
-        On a `trio.testing.MockClock` the clock jumps, which takes no real time.
-
-        Args:
-            child: The name of the child, or its path, or the end of its path.
-            seconds: For how long, in seconds.
-            at_checkpoint: Before which of its checkpoints.
-            at_message: Or at which of its messages, if it is a server.
+        A `trio.testing.MockClock` jumps instead, which takes no real time. The arguments are those
+        of `Fault`.
 
         Returns:
             These faults, for more.
 
         Raises:
-            ValueError: If not exactly one of *at_checkpoint* and *at_message* is given.
+            TypeError, ValueError: As `Fault` does.
 
         Example:
             >>> Faults().starve("worker", 0.5, at_checkpoint=1).plan
@@ -306,10 +277,9 @@ child 'supervisor/work', at its checkpoint 3
         """Plan faults at random, at each checkpoint of some children, or of all.
 
         Args:
-            *names: The children, by name, or path, or the end of the path; none at all stands for
-                every child.
+            *names: The children, as in `Fault`; with none, all children.
             rate: How likely a fault is at each checkpoint, from 0 to 1.
-            kinds: What may happen; each is as likely as the others.
+            kinds: What may happen, each as likely.
             seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
             limit: How many faults there are at most.
 
@@ -355,7 +325,7 @@ child 'supervisor/work', at its checkpoint 3
         """Let the faults happen, to all children of this Trio run, until the block ends.
 
         Returns:
-            The block, for ``with``; it gives these faults to its body. It is entered once; for
+            The block, for ``with``, which gives these faults to its body. It is entered once; for
             another time take `again`.
 
         Raises:
@@ -380,11 +350,10 @@ child 'supervisor/work', at its checkpoint 3
         seconds: float = 1.0,
         error: type[Exception] = InjectedCrash,
     ) -> None:
-        """Let one more fault happen, now, at the checkpoint where a child is.
+        """Let one more fault happen now, at the checkpoint where a child is.
 
         Args:
-            child: The name of the child, or its path, or the end of its path. If it names several
-                of those that run, it is the first.
+            child: Whom it is for, as in `Fault`; of several that run, the first.
             kind: What happens to it.
             seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
             error: The class of what a ``crash`` raises.
@@ -432,8 +401,7 @@ child 'supervisor/work', at its checkpoint 3
     def _begin(self) -> _Session:
         if self._session is not None:
             raise RuntimeError(
-                "these faults were active before, and what they count is used up: write "
-                "faults.again(seed).active()"
+                "these faults were active before, and count once: write faults.again(seed).active()"
             )
         course = Course(random.Random(self._seed), self._plan, self._chances)  # noqa: S311
         self._session = _Session(course, self._fired, self._met)

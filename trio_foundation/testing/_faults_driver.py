@@ -1,11 +1,10 @@
 """What stands between Trio and the task of a child, and passes on what the two say.
 
 A task is a coroutine: each time it waits it yields to Trio what it waits for, and gets back what
-came of it. Whoever stands in between sees each checkpoint, and may answer in Trio's place. It
-takes only what is public. `trio.lowlevel.Task.coro` is replaced by something that behaves like
-the coroutine, as greenback does it; a wait is broken off by a `trio.CancelScope` that is entered
-just around it. So whoever is waited for hears of it as of any cancellation, and keeps no entry
-of a task that has gone. To raise an error in the midst of a wait would leave such entries.
+came of it. This takes the place of the public `trio.lowlevel.Task.coro`, as greenback does, sees
+each checkpoint, and may answer for Trio. It breaks a wait off by a `trio.CancelScope` just around
+it, so whoever is waited for keeps no entry of a task that has gone; an error raised in the midst
+of a wait would leave one.
 """
 
 from __future__ import annotations
@@ -55,8 +54,8 @@ class Driven(Coroutine[Any, Any, Any]):
     Args:
         task: The task; its coroutine is replaced by this.
         path: The path of the child whose own task it is.
-        armed: The faults that wait for a checkpoint that they can happen at. They are the
-            child's: what one incarnation has not got, the next one gets.
+        armed: The child's faults that wait for a checkpoint where they can happen; what one
+            incarnation has not got, the next one gets.
         pilot: Who says which faults there are.
     """
 
@@ -70,8 +69,8 @@ class Driven(Coroutine[Any, Any, Any]):
         self._pilot = pilot
         self._own_scope = _scope_of(task)
         self._wait: trio.CancelScope | None = self._own_scope
-        """What breaks off the present wait. Before the first one that is seen here, it is the
-        scope of the child, and then its cleaning up is done in a cancelled scope."""
+        """What breaks off the present wait; before the first one seen here, the child's scope,
+        which cancels its cleaning up too."""
         self._striking: Fault | None = None
         self._misses = 0
         self._pauses: list[Fault] = []
@@ -82,15 +81,13 @@ class Driven(Coroutine[Any, Any, Any]):
     # What Trio, and whoever looks where a task is, takes for the coroutine
 
     def send(self, value: object) -> Any:  # noqa: ANN401  whatever Trio and the task say
-        """Go on, to the next checkpoint."""
         return self._course.send(value)
 
     def throw(self, *error: Any) -> Any:  # noqa: ANN401  likewise
-        """Go on with an error; Trio does it to a task that yields what is not Trio's."""
+        """Go on with an error; Trio does so if a task yields what is not Trio's."""
         return self._course.throw(*error)
 
     def close(self) -> None:
-        """Give up."""
         self._course.close()
         self._inner.close()
 
@@ -136,7 +133,7 @@ class Driven(Coroutine[Any, Any, Any]):
         return (yield from self._answer(value))
 
     def _answer(self, value: outcome.Outcome[Any]) -> Generator[Any, Any, Any]:
-        """Return what the task is to be told in place of what Trio says."""
+        """Return what the task is told in place of what Trio says."""
         is_cancelled = isinstance(value, outcome.Error) and isinstance(value.error, trio.Cancelled)
         fault, self._striking = self._striking, None
         pauses, self._pauses = self._pauses, []
@@ -170,7 +167,7 @@ class Driven(Coroutine[Any, Any, Any]):
             trio.lowlevel.remove_instrument(guard)
 
     def _leave_behind(self) -> None:
-        """Let the next incarnation have what this one has not got."""
+        """Leave to the next incarnation what this one has not got."""
         self._armed.extendleft(reversed(self._pauses))
         if self._striking is not None:
             self._armed.appendleft(self._striking)
@@ -178,7 +175,7 @@ class Driven(Coroutine[Any, Any, Any]):
     # Faults
 
     def strike(self) -> None:
-        """Let what is armed happen at the checkpoint where the task is, as far as it can."""
+        """Let what is armed happen where the task is, as far as it can."""
         while self._armed and self._striking is None:
             fault = self._armed.popleft()
             if fault.kind in {"crash", "interrupt"}:
@@ -218,7 +215,7 @@ class Driven(Coroutine[Any, Any, Any]):
         return True
 
     def _nursery_joined(self) -> trio.Nursery | None:
-        """Return the nursery of the child's whose end the task waits for, if it does."""
+        """Return the child's nursery whose end the task waits for, if any."""
         frames = self._frames()
         codes = [frame.f_code for frame in frames]
         end = _nursery_end()

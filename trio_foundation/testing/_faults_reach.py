@@ -1,8 +1,8 @@
 """Whose task is it?
 
 The task in which a supervisor runs the function of a child is the child's own. The tasks that
-the function starts run in the child's context as well, and so does the loop of a supervisor
-within; faults are for the child's own task.
+the function starts, and the loop of a supervisor within, run in the child's context as well;
+faults are for the child's own task.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["Reach", "living_tasks"]
 
 
 class Reach:
-    """Tells the own tasks of children; each task is to be shown once, parents first."""
+    """Tells the own tasks of children; show it each task once, parents first."""
 
     def __init__(self) -> None:
         self._known = WeakKeyDictionary[Child[Any], int]()
         """The incarnation whose own task was seen last."""
 
     def path_of(self, task: trio.lowlevel.Task) -> str | None:
-        """Return the path of the child whose own task this is, or None if it is nobody's."""
+        """Return the path of the child whose own task this is, or None."""
         child = _child_in(task.context)
         if child is None or not task.name.endswith(f"/{child.name}"):
             return None

@@ -28,16 +28,14 @@ __all__ = ["Counted", "assert_conserved", "assert_no_tasks_left", "assert_stoppe
 def assert_no_tasks_left() -> Generator[Callable[[], None]]:
     """Assert that a block leaves no task behind, in the whole Trio run.
 
-    Those that were there when the block was entered may stay. What the block gives, for ``as``,
-    is a function of no arguments that asserts the same at once, in the middle of the block.
-    If the block raises, the error goes on and nothing is asserted.
+    Tasks that were there before it may stay. If the block raises, its error goes on and nothing is
+    asserted.
 
     Yields:
-        The function.
+        A function of no arguments, which asserts the same in the middle of the block.
 
     Raises:
-        AssertionError: If there is one more task. It shows the name of each, and in which line
-            it is.
+        AssertionError: If there is one more task. It shows the name and the line of each.
 
     Example:
         >>> import trio
@@ -62,7 +60,7 @@ def assert_no_tasks_left() -> Generator[Callable[[], None]]:
 
 # Figures
 
-# What is counted, and into what it is divided: nothing else may become of it.
+# What is counted, and all that may become of it.
 LAWS: dict[type, tuple[str, tuple[str, ...]]] = {
     MailboxStatistics: ("sent", ("received", "dropped", "used")),
     BreakerStatistics: (
@@ -89,8 +87,8 @@ LAWS: dict[type, tuple[str, tuple[str, ...]]] = {
 class Counted(Protocol):
     """What has figures that have to add up.
 
-    A `trio_foundation.messaging.Mailbox`, an `trio_foundation.messaging.Address` or a
-    `trio_foundation.messaging.Ref`; a `trio_foundation.resilience.CircuitBreaker`, a
+    It is a `trio_foundation.messaging.Mailbox`, `trio_foundation.messaging.Address` or
+    `trio_foundation.messaging.Ref`, a `trio_foundation.resilience.CircuitBreaker`, a
     `trio_foundation.cache.Cache`, `trio_foundation.workflows.SerialOperations`, or a
     `trio_foundation.agents.Coordinator`.
 
@@ -118,12 +116,11 @@ class Counted(Protocol):
 def assert_conserved(counted: Counted) -> None:
     """Assert that whatever went in has come out, or is in there still.
 
-    Of a mailbox, an address or a ref: ``sent == received + dropped + used``. Of a circuit
-    breaker, a cache, serial operations and a coordinator: what the docstring of their statistics promises. It
-    may be asked at any moment.
+    Of a mailbox, an address or a ref: ``sent == received + dropped + used``. Of the others: what
+    the docstring of their statistics promises. It may be asked at any moment.
 
     Args:
-        counted: The mailbox, or whatever else it is.
+        counted: One of those that `Counted` lists.
 
     Raises:
         AssertionError: If the figures do not add up. It shows them.
@@ -140,8 +137,8 @@ def assert_conserved(counted: Counted) -> None:
     statistics: object = ask() if callable(ask) else None
     if type(statistics) not in LAWS:
         raise TypeError(
-            "assert_conserved takes a mailbox, an address, a ref, a circuit breaker, a cache, serial "
-            f"operations or a coordinator, not {counted!r}"
+            "assert_conserved takes a mailbox, an address, a ref, a circuit breaker, a cache, "
+            f"serial operations or a coordinator, not {counted!r}"
         )
     whole, parts = LAWS[type(statistics)]
     before = getattr(statistics, whole)
@@ -155,8 +152,8 @@ def assert_conserved(counted: Counted) -> None:
 
 # Order
 
-# These stops are made one after the other. One that was ordered, of a child that does not
-# answer, or in a hurry, is not.
+# These stops are made one after the other; not so one that was ordered, of a child that does
+# not answer, or in a hurry.
 IN_ORDER = frozenset(
     {"auto_shutdown", "failed", "finished", "one_for_all", "rest_for_one", "shutdown"}
 )
@@ -165,17 +162,15 @@ IN_ORDER = frozenset(
 def assert_stopped_in_order(events: Iterable[Event], supervisor: str | None = None) -> None:
     """Assert that a supervisor has stopped its children newest first, one after the other.
 
-    A child is asked to stop only if no newer one runs, and the one before it is gone. That
-    holds at the end of a supervisor, and in a group restart; a child that was stopped by
-    ``stop_child`` is not looked at. Where the end comes while a child is being restarted, that
-    start is cut short first, whichever child it is. A `trio_foundation.supervision.DynamicSupervisor` stops
-    all at once, so this is not for it.
+    A child is asked to stop only if no newer one runs, and the one before it is gone. That holds at
+    the end of a supervisor, and in a group restart. A child that ``stop_child`` stopped does not
+    count, and a start that the end cuts short comes first. It is not for a
+    `trio_foundation.supervision.DynamicSupervisor`, which stops all at once.
 
     Args:
-        events: What was captured, from before the supervisor was opened. Capture
-            `trio_foundation.supervision.ChildEvent`, or all.
-        supervisor: The path of the supervisor, ``app/web``. It may be left out if the events
-            are of one supervisor only.
+        events: What was captured, from before the supervisor was opened: all, or each
+            `trio_foundation.supervision.ChildEvent`.
+        supervisor: The path of the supervisor, ``app/web``; not needed if there is only one.
 
     Raises:
         AssertionError: If the order was another, or no child was stopped at all.
@@ -211,8 +206,15 @@ def _only_supervisor(events: list[ChildEvent]) -> str:
     paths = sorted({event.supervisor for event in events})
     if len(paths) == 1:
         return paths[0]
-    found = f"are of {', '.join(map(repr, paths))}: say which" if paths else "are of no supervisor"
-    raise ValueError(f"the events {found}, as in assert_stopped_in_order(events, 'app')")
+    if not paths:
+        raise ValueError(
+            "the events are of no supervisor: write `with capture_events(ChildEvent) as events:` "
+            "around open_supervisor"
+        )
+    raise ValueError(
+        f"the events are of {', '.join(map(repr, paths))}: say which, as in "
+        f"assert_stopped_in_order(events, {paths[0]!r})"
+    )
 
 
 @attrs.define(eq=False)
@@ -220,7 +222,7 @@ class _Course:
     """Who runs, as the events tell."""
 
     tells_ready: bool
-    """Whether there are events that tell who is ready; else all are taken to be."""
+    """Whether any event tells who is ready; else all are taken to be."""
 
     order: list[str] = attrs.field(factory=list[str])
     """All that were started, oldest first; who is restarted keeps its place."""
@@ -233,7 +235,7 @@ class _Course:
     stops: int = 0
 
     def follow(self, event: ChildEvent) -> str | None:
-        """Take note of an event, and return what is wrong with it, if anything is."""
+        """Take note of an event; return what is wrong with it, if anything is."""
         if isinstance(event, ChildStarted):
             self._start(event)
         elif isinstance(event, ChildReady):

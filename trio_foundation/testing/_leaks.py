@@ -1,10 +1,9 @@
 """Whether something that is done again and again takes more memory each time.
 
-A leak of a hundred bytes in a call shows after a month, and then nobody knows where. Done ten
-thousand times in a test it is a megabyte, which no accident explains. All the same, accidents
-are what such a test has to be safe from: Python keeps freed objects for later use, tables grow
+A leak of a hundred bytes a call is a megabyte after ten thousand calls, which no accident
+explains. But accidents there are: Python keeps freed objects for later use, tables grow
 in jumps, Trio forgets past deadlines a thousand at a time. So memory is measured when all that
-is swept out, and what has grown counts only if it grows again when the rounds are repeated.
+is swept out, and a growth counts only if it comes again with each repetition.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["assert_no_leak"]
 
 PosArgsT = TypeVarTuple("PosArgsT")
 
-# What accidents cost, in bytes, whatever is measured: less than one for each of 10,000 rounds.
+# What accidents cost, in bytes: less than one for each of 10,000 rounds.
 NOISE = 8_192
 
 # A leak grows every time, an accident does not.
@@ -45,20 +44,18 @@ async def assert_no_leak(
 ) -> None:
     """Assert that something may be done any number of times, and takes no more memory for it.
 
-    The function is called a tenth as often to warm up; then *rounds* times more. After that the
-    memory that was taken since the beginning, and is still held when the garbage is collected,
-    may be *growth* times what it was before; or 8 KiB more, which is less than one byte for each
-    of 10,000 rounds. If it is more, the rounds are repeated, and it has to grow three times over
-    to be a leak: what fills up once is none.
+    A tenth of the *rounds* warm it up. Then come all. The memory that was taken since the call,
+    and is still held after a garbage collection, may then be *growth* times what it was before
+    them, or 8 KiB more. If it is more, they are repeated; it is a leak if it grows three times
+    over.
 
-    Memory is traced meanwhile, which makes the rounds two to three times as slow. Other tasks
-    are waited for until all are blocked, so there may be some, but none that never rests.
-    Logging keeps its records in some tests, with the errors in them: turn it off.
+    Tracing memory makes the rounds two to three times as slow. There may be other tasks, but none
+    that never rests: it waits until all are blocked. Turn logging off if a test keeps its records.
 
     Args:
         function: What is done in a round, sync or async.
         *args: What it is given.
-        rounds: How often; fewer find only leaks that are larger.
+        rounds: How often; fewer find only larger leaks.
         growth: How many times the memory before may be held afterwards, at least 1.
 
     Raises:
@@ -122,7 +119,7 @@ async def _measure() -> int:
 async def _sweep_deadlines() -> None:
     """Let Trio forget the cancel scopes that are over: it does so when there are many.
 
-    Each was left behind by a timeout that was not needed, and keeps a kilobyte or so.
+    Each timeout that was not needed leaves one, of a kilobyte or so.
     """
     many = 1_100
     far = trio.current_time() + 1e300
@@ -177,7 +174,7 @@ def _told(function: object, rounds: int, before: int, after: int, census: _Censu
     return "\n".join(
         [
             f"{name} leaks: {rounds} rounds took {(after - before) / rounds:.1f} bytes each, "
-            f"{before} -> {after}, and not for the first time",
+            f"{before} -> {after} bytes in all, and more at each of {REPEATS} tries",
             *grown,
         ]
     )

@@ -23,15 +23,13 @@ def fault_plans(
     checkpoints: int = 20,
     seconds: float = 10.0,
 ) -> SearchStrategy[tuple[Fault, ...]]:
-    """Return a strategy of Hypothesis for plans of faults.
+    """Return a strategy of Hypothesis for plans of faults; install Hypothesis for it.
 
-    A plan that makes a test fail shrinks to few faults, early ones, and crashes rather than
-    anything else if *kinds* begins with them. It needs Hypothesis, which is no dependency.
+    A plan that makes a test fail shrinks to few faults, early ones, of the first of *kinds*.
 
     Args:
         names: The children that faults may be for.
-        kinds: What may happen to them. An ``interrupt`` ends the program, so it is to be asked
-            for.
+        kinds: What may happen to them; an ``interrupt``, which ends the program, must be asked for.
         size: How many faults a plan has at most.
         checkpoints: Up to which checkpoint of a child there are faults.
         seconds: How long a ``delay`` or a ``starve`` lasts at most, in seconds.
@@ -45,13 +43,13 @@ def fault_plans(
 
     Example:
         >>> import trio
-        >>> from hypothesis import given, settings
+        >>> from hypothesis import HealthCheck, given, settings
         >>> from trio_foundation.supervision import child
         >>> async def scenario():
         ...     async with open_test_supervisor([child(trio.sleep_forever, name="web")]) as sup:
         ...         await trio.sleep(60)
         ...         assert sup.children["web"].state == "running"
-        >>> @settings(max_examples=5)
+        >>> @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         ... @given(fault_plans(["web"], kinds=["crash", "delay"]))
         ... def test_the_web_stays_up(plan):
         ...     explore(scenario, seeds=[0], faults=Faults(plan=plan))

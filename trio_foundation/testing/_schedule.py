@@ -1,9 +1,8 @@
 """The order in which Trio runs its tasks, made the same again.
 
-Trio shuffles the tasks that are ready, so that nobody relies on an order, and offers no public
-way to choose it. What does exist is what Hypothesis uses under pytest-trio: a source of
-randomness, and a switch that makes it the only one. Both are private names of Trio; this is the
-only file that knows them, and it says so if they are gone.
+Trio shuffles the tasks that are ready, and offers no public way to choose the order. What does
+exist is what Hypothesis uses under pytest-trio: a source of randomness, and a switch that makes
+it the only one. Both are private names of Trio, which only this file knows.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Have the runs in this block be scheduled as *seed* says, and dice of `random` thrown so.
+    """Have the runs in this block scheduled as *seed* says, and the dice of `random` thrown so.
 
     Yields:
         None. On leaving, all is as it was before.
@@ -48,7 +47,7 @@ def _scheduler() -> Any:  # noqa: ANN401  two of its names, which a version may 
     scheduler = trio._core._run  # noqa: SLF001  the one exception of the project
     if not (hasattr(scheduler, _DICE) and hasattr(scheduler, _SWITCH)):
         raise RuntimeError(
-            "the scheduler of this version of Trio cannot be seeded, so explore() cannot say "
-            "which run is which: use a version of Trio that trio_foundation is tested with"
+            f"the scheduler of Trio {trio.__version__} cannot be seeded: install a version of Trio "
+            "that trio_foundation is tested with"
         )
     return scheduler

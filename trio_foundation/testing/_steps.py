@@ -1,8 +1,8 @@
 """Cancelling at one step after the other.
 
 A function that is right when it is cancelled while it waits may be wrong when it is cancelled
-in the very tick in which the wait ends. Nobody writes a test for each such tick, and nobody has
-to: there are only so many of them, so a machine can try them all.
+in the very tick in which the wait ends. There are only so many such ticks, so a machine can try
+them all.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ Example:
 class CancelAttempt:
     """One run of a scenario, cancelled at one step; `cancel_at_each_step` makes it.
 
-    ``with attempt:`` is the block that is cancelled. Once it is left, the attempt says what
-    became of it.
+    Write ``with attempt:`` around what is to be cancelled, and after it ask what became of it.
 
     Example:
         >>> import trio
@@ -63,7 +62,7 @@ class CancelAttempt:
 
     @property
     def step(self) -> int:
-        """At which step the block is cancelled. At 0 it is before it begins."""
+        """At which step the block is cancelled; 0 is before it begins."""
         return self._bell.step
 
     @property
@@ -73,12 +72,12 @@ class CancelAttempt:
 
     @property
     def caught(self) -> bool:
-        """Whether that ended the block: what it awaited has raised `trio.Cancelled`."""
+        """Whether that ended the block, by a `trio.Cancelled` in it."""
         return self._scope.cancelled_caught
 
     @property
     def finished(self) -> bool:
-        """Whether the block came to its end, cancelled meanwhile or not."""
+        """Whether the block came to its end, cancelled or not."""
         return self._finished
 
     def __repr__(self) -> str:
@@ -88,8 +87,8 @@ class CancelAttempt:
     def calling(self, function: Callable[[], object]) -> Generator[None]:
         """Call a function at the step, instead of cancelling the block.
 
-        It is for what ends in other ways, or belongs to another task: ``task.cancel``,
-        ``supervisor.shutdown``, or the ``cancel`` of a scope that another task is in.
+        It is for other ways to end something: ``task.cancel``, ``supervisor.shutdown``, or the
+        ``cancel`` of a scope that another task is in.
 
         Args:
             function: A plain function of no arguments. What it raises comes out, when the run is
@@ -159,7 +158,6 @@ class _Bell:
         self.left = self.step
 
     def check_free(self) -> None:
-        """Refuse a block within another one."""
         if self.act is not None:
             raise RuntimeError("this attempt is in a block already: leave it before the next one")
 
@@ -170,12 +168,10 @@ class _Bell:
         self.count(None)
 
     def disarm(self) -> None:
-        """End the block."""
         self.act = None
 
     @contextmanager
     def armed(self, act: Callable[[], object]) -> Generator[None]:
-        """Have a block."""
         self.check_free()
         try:
             self.arm(act)
@@ -184,7 +180,6 @@ class _Bell:
             self.disarm()
 
     def count(self, task: trio.lowlevel.Task | None, when: str = "") -> None:
-        """Take note of one moment."""
         if self.act is None or self.has_rung:
             return
         if self.left > 0:
@@ -200,8 +195,8 @@ class _Bell:
 class _Steps(trio.abc.Instrument):
     """Tells a bell of each moment of the run: all that can happen lies between two of them.
 
-    They are the ends of all tasks' steps. What the loop itself does, such as waking those whose
-    time has come, happens between two ticks, so the beginning of a tick is one too.
+    They are the ends of all tasks' steps; and the beginnings of ticks, since the loop wakes those
+    whose time has come between two ticks.
     """
 
     bell: _Bell
@@ -237,23 +232,21 @@ def cancel_at_each_step(
 ) -> int:
     """Run a scenario again and again, and cancel a block of it a step later each time.
 
-    Each run is a `trio.run` of its own, on virtual time, so a sleep takes none. First the block
-    is cancelled before it begins, then after each step of any task and whenever time has passed;
-    the last run is the one in which the block is over before it is cancelled. What is in the
-    block is the thing to be tried: what the scenario does before and after it, the assertions
-    included, is left alone.
+    First the block is cancelled before it begins, then after each step of any task and whenever
+    time has passed; in the last run it is over before it is cancelled. What the scenario does
+    before and after the block is left alone.
 
-    Call it from a plain test, not from within a Trio run. Threads and processes take real time,
-    over which a virtual clock jumps: keep them out of the scenario.
+    Each run is a `trio.run` of its own, on virtual time: call this from a plain test, and keep
+    threads and processes, which take real time, out of the scenario.
 
     Args:
-        scenario: An async function of the `CancelAttempt`, which has one ``with attempt:``. Left
+        scenario: An async function of the `CancelAttempt`, with one ``with attempt:`` in it. Left
             alone, it has to end.
         check: A plain function of the attempt, called after each run.
-        by: Whether the block is cancelled by ``cancel`` or by a ``deadline``.
-        only: The one step at which to cancel, to look at a failure again; all by default.
-        seed: Which order of tasks that are ready at the same time; each seed stands for one.
-        timeout: How long a run may last, in virtual seconds. One that lasts longer hangs.
+        by: How the block is cancelled.
+        only: The one step at which to cancel, to see a failure again; by default all.
+        seed: Which order of tasks that are ready at the same time.
+        timeout: After how many virtual seconds a run counts as hanging.
 
     Returns:
         How many steps there are.
@@ -264,7 +257,7 @@ def cancel_at_each_step(
         AssertionError: If a run hangs; it shows where each task is. What *scenario* and *check*
             raise goes on as it is, with a note that tells the step.
         RuntimeError: If the scenario has no ``with attempt:``, or this is called in a Trio run,
-            or tasks cannot be ordered by a seed in this version of Trio.
+            or this version of Trio cannot be seeded.
 
     Example:
         >>> import trio
@@ -285,8 +278,8 @@ def cancel_at_each_step(
         check_count("only", only)
     if trio.lowlevel.in_trio_run():
         raise RuntimeError(
-            "cancel_at_each_step starts runs of its own, so it cannot be called within one: call "
-            "it from a plain function, def test_...(), not from async def test_...()"
+            "cancel_at_each_step starts Trio itself, so it cannot be called within a Trio run: "
+            "call it from a plain function, def test_...(), not from async def test_...()"
         )
     for step in itertools.count() if only is None else [only]:
         bell = _Bell(step)

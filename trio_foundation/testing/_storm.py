@@ -1,7 +1,6 @@
 """Faults at random for as long as a block lasts, on whoever is there.
 
-A fault at a checkpoint finds those who do something; a child that waits for ever comes to none.
-A storm strikes by the clock, so it finds those too, where they wait.
+A storm strikes by the clock, so it finds those too who wait for ever at one checkpoint.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import final
 import attrs
 import trio
 
-from .._base import check_seconds
+from .._base import AsyncBlock, check_seconds
 from ..supervision import DynamicSupervisor, Supervisor
 from ._faults import Faults, check_kinds
 from ._rules import FaultKind
@@ -33,21 +32,19 @@ def open_storm(
 ) -> AbstractAsyncContextManager[Faults]:
     """Throw faults at random children of a supervisor, until the block ends.
 
-    All children below it may be struck, those of subtrees too, and the subtrees themselves. The
-    pauses between two faults are exponentially distributed, as of things that happen on their
-    own. Give the supervisor room for it: see `open_test_supervisor`.
+    All below it may be struck: its children, its subtrees, and their children. The pauses between
+    faults are exponentially distributed. Allow for so many restarts: see `open_test_supervisor`.
 
     Args:
         sup: The supervisor.
         seed: What decides when, whom, and with what.
         every: How long it is from one fault to the next on average, in seconds.
-        kinds: What may happen. A ``hang`` lasts until somebody ends the child, and an
-            ``interrupt`` ends the program, so these are to be asked for.
+        kinds: What may happen; if asked for, also a ``hang``, which lasts until somebody ends the
+            child, and an ``interrupt``, which ends the program.
         seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
 
     Returns:
-        The block, for ``async with``; it gives the `Faults` to its body, whose
-        `Faults.fired` tells what has happened.
+        The block, for ``async with``; it gives its `Faults`, of which `Faults.fired` have happened.
 
     Raises:
         TypeError: If *sup* is no supervisor.
@@ -79,7 +76,9 @@ def open_storm(
 
 @final
 @attrs.define(eq=False)
-class _Storm(AbstractAsyncContextManager[Faults]):
+class _Storm(AsyncBlock[Faults]):
+    opens = "a storm"
+
     _sup: Supervisor | DynamicSupervisor
     _faults: Faults
     _every: float

@@ -23,7 +23,7 @@ def running_tasks() -> Iterator[trio.lowlevel.Task]:
 
 
 def whereabouts(task: trio.lowlevel.Task) -> str:
-    """Return a task's name, and the innermost line of it that is not Trio's own."""
+    """Return a task's name, and its innermost line that is not Trio's own."""
     place = ""
     if getattr(task.coro, "cr_frame", None) is None:
         return f"{task.name}: ended"  # Trio would look into the frame

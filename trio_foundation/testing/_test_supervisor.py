@@ -1,8 +1,6 @@
 """A supervisor for crash tests.
 
-A test that crashes a child twenty times needs a supervisor that bears it. If that were the
-default under test, tests would pass with trees that give up in production; so there is one
-default, and whoever needs more patience asks for it by name.
+Were more restarts the default under test, tests would pass with trees that give up in production.
 """
 
 from __future__ import annotations
@@ -30,24 +28,12 @@ def open_test_supervisor(
 ) -> AbstractAsyncContextManager[Supervisor]:
     """Open a supervisor that bears 100 restarts in 10 seconds, for crash tests only.
 
-    It is the supervisor of production in everything else. Tests of what happens when a
-    supervisor gives up need the real limit: use `open_supervisor` there.
-
-    Args:
-        children: As for `open_supervisor`.
-        name: As for `open_supervisor`.
-        strategy: As for `open_supervisor`.
-        auto_shutdown: As for `open_supervisor`.
-        rng: As for `open_supervisor`.
+    Arguments, errors and all else are those of `open_supervisor`. Tests of giving up need that one.
 
     Returns:
         The block, for ``async with``; it gives a `Supervisor` to its body.
 
     Raises:
-        TypeError: If *children* holds anything but specs.
-        ValueError: If an option makes no sense.
-        ChildExists: If two children were given the same name.
-        ChildStartFailed: On entering, if a child fails to start.
         RestartLimitReached: On leaving, if even that was too much.
 
     Cancellation:

@@ -1,16 +1,8 @@
-"""What pytest gives to tests of trees: events and faults, as fixtures.
+"""Fixtures for tests of trees: `foundation_events` and `foundation_faults`.
 
-It is off unless asked for, in ``conftest.py`` by ``pytest_plugins =
-["trio_foundation.testing.pytest_plugin"]``, or by ``pytest -p
-trio_foundation.testing.pytest_plugin``. Both fixtures belong to a Trio run, so they are for async
-tests, as pytest-trio runs them.
-
-`foundation_events`
-    The events that are told while the test runs, all of them: a `CapturedEvents`. If the test
-    fails, its report shows them.
-`foundation_faults`
-    `Faults`, active while the test runs, with nothing planned. ``--foundation-seed`` seeds its
-    dice. If the test fails, its report shows the seed and the faults that have happened.
+To turn the plugin on, write ``pytest_plugins = ["trio_foundation.testing.pytest_plugin"]`` in
+``conftest.py``, or run ``pytest -p trio_foundation.testing.pytest_plugin``. The fixtures belong to
+a Trio run, so they are for async tests, as pytest-trio runs them.
 """
 
 from __future__ import annotations
@@ -50,10 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 async def foundation_events(
     request: pytest.FixtureRequest,
 ) -> AsyncGenerator[CapturedEvents[Event]]:
-    """The events that are told while the test runs; see `CapturedEvents`.
+    """All events that are told while the test runs; if it fails, its report shows them.
 
     Yields:
-        A sequence of them, which grows.
+        A `CapturedEvents`.
     """
     await trio.lowlevel.checkpoint()
     with capture_events() as events:
@@ -63,10 +55,10 @@ async def foundation_events(
 
 @pytest.fixture
 async def foundation_faults(request: pytest.FixtureRequest) -> AsyncGenerator[Faults]:
-    """Faults that are active while the test runs; see `Faults`.
+    """Faults that are active while the test runs; if it fails, its report shows what has happened.
 
     Yields:
-        The faults; what is to happen is planned in the test.
+        A `Faults` with nothing planned, seeded by ``--foundation-seed``.
     """
     await trio.lowlevel.checkpoint()
     seed = int(request.config.getoption("--foundation-seed") or 0)

@@ -1,8 +1,7 @@
 """What is done in order?
 
-`open_serial_operations` runs batches of operations one at a time, so that they do not get in each
-other's way. **Nothing of it is rolled back.** A `Saga` is for steps that are undone if a later
-one fails: each says beforehand how it is undone.
+`open_serial_operations` runs batches of operations one at a time, and **rolls nothing back**. A
+`Saga` is for steps that are undone if a later one fails; each says beforehand how.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ _BACKOFF = Backoff()
 class AtomicTransaction:
     """Deprecated: the old name of `SerialOperations`, which never were atomic.
 
-    They run batches one at a time, and roll nothing back. Use `open_serial_operations`, or a
-    `Saga` if what was done is to be undone. Making one warns with a ``DeprecationWarning``.
+    Use `open_serial_operations`, which rolls nothing back, or a `Saga`, whose steps are undone.
+    Making one warns with a ``DeprecationWarning``.
 
     Args:
         serial: The serial operations that do all the work.
@@ -65,12 +65,7 @@ class AtomicTransaction:
         *,
         key: Hashable = None,
     ) -> list[R]:
-        """Do what `SerialOperations.execute` does.
-
-        Args:
-            operations: Async functions without arguments.
-            tx_id: What the batch is called.
-            key: What the batch is about.
+        """Do what `SerialOperations.execute` does, with the same arguments.
 
         Returns:
             What the operations returned, in their order.
@@ -91,19 +86,10 @@ class AtomicTransaction:
         key: Hashable = None,
         rng: random.Random | None = None,
     ) -> list[R]:
-        """Do what `SerialOperations.execute_with_retry` does.
-
-        Args:
-            operations: Async functions without arguments.
-            tx_id: What the batch is called.
-            attempts: How often it is executed at most.
-            backoff: How long to wait between two attempts.
-            retry_on: Which errors of operations are worth another attempt.
-            key: What the batch is about.
-            rng: Where the spread of the delays comes from.
+        """Do what `SerialOperations.execute_with_retry` does, with the same arguments.
 
         Returns:
-            What the operations returned in the attempt that came to its end.
+            What the operations returned in the last attempt.
 
         Cancellation:
             As there.

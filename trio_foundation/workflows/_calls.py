@@ -1,4 +1,4 @@
-"""Calling what users wrote, and telling a cancellation from the errors beside it."""
+"""Calling users' functions, and telling a cancellation from the errors beside it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ R = TypeVar("R")
 
 @disable_ki_protection
 async def call_users(async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-    """Call a user's function, which a KeyboardInterrupt may reach at any point.
-
-    Returns:
-        What it returned.
-    """
+    """Return what a user's function returns; a KeyboardInterrupt may reach it anywhere."""
     return await async_fn(*args)
 
 
@@ -38,7 +34,7 @@ def split_cancelled(
 ) -> tuple[BaseException | None, BaseException | None]:
     """Return the cancellations in an error, and what else is in it; None where nothing is.
 
-    What is only the one or only the other is returned as it is, the very same object.
+    An error of one kind alone is returned as it is, the very object.
     """
     if isinstance(error, trio.Cancelled):
         return error, None
@@ -52,14 +48,14 @@ def split_cancelled(
 
 
 def without_shell(error: BaseException) -> BaseException:
-    """Return the one error in a group, or in groups in groups; what holds several, as it is."""
+    """Return the only error in a group, or in groups in it; a group of several as it is."""
     while len(inner := _within(error)) == 1:
         error = inner[0]
     return error
 
 
 def note(error: BaseException, text: str) -> None:
-    """Put a note on an error. One that refuses to be changed goes without."""
+    """Put a note on an error, if it takes one."""
     with suppress(Exception):
         error.add_note(text)
 
@@ -72,12 +68,9 @@ def is_internal(error: BaseException) -> bool:
 def was_cut_off(error: BaseException, seen: set[int]) -> bool:
     """Return whether it tells, or came of, a cancellation, an interrupt or a lack of time.
 
-    Whoever is cancelled may raise an error of its own in cleaning up, or instead.
-
-    Args:
-        error: What was raised.
-        seen: The ids of errors that it did not come of, although it may have been raised while
-            they were handled; those looked at are added.
+    Whoever is cancelled may raise an error of its own in cleaning up, or instead. Errors in *seen*,
+    by their ids, are not what it came of, even if it was raised while they were handled; those
+    looked at are added.
     """
     todo: list[BaseException | None] = [error]
     while todo:
@@ -94,7 +87,7 @@ def was_cut_off(error: BaseException, seen: set[int]) -> bool:
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors of a group, and of groups in it; what is no group, as it is."""
+    """Yield the errors of a group, and of groups in it; any other error as it is."""
     inner = _within(error)
     if not inner:
         yield error

@@ -22,9 +22,9 @@ __all__ = [
 
 @final
 class SerialOperationFailed(FoundationError):
-    """An operation of a batch raised; those before it are done, and stay done.
+    """An operation of a batch raised; those before it stay done, those after it are not begun.
 
-    Those after it were not begun. The ``__cause__`` is what the operation raised.
+    The ``__cause__`` is what the operation raised.
 
     Example:
         >>> print(SerialOperationFailed("order 7", 1, ["seat 12"], OSError("no route")))
@@ -39,7 +39,7 @@ stays done
     """Which operation it was; the first is 0."""
 
     completed: list[Any]
-    """What the operations before it returned, in their order."""
+    """What the operations before it returned, in order."""
 
     error: Exception
     """What the operation raised."""
@@ -65,7 +65,7 @@ class SerialOperationsFull(FoundationError):
 
     Example:
         >>> print(SerialOperationsFull("ledger", "order 7", 1000))
-        'ledger' takes no batch 'order 7': 1000 wait already, which is its capacity
+        'ledger' takes no batch 'order 7': 1000 wait already; raise its capacity
     """
 
     name: str
@@ -85,14 +85,14 @@ class SerialOperationsFull(FoundationError):
 
     def __str__(self) -> str:
         return (
-            f"{self.name!r} takes no batch {self.tx_id!r}: {self.capacity} wait already, which is "
-            f"its capacity"
+            f"{self.name!r} takes no batch {self.tx_id!r}: {self.capacity} wait already; "
+            "raise its capacity"
         )
 
 
 @final
 class SerialOperationsClosed(FoundationError):
-    """The block of the serial operations has ended, so the batch was not begun, or not ended.
+    """The block has ended, so the batch was not begun, or not completed.
 
     Example:
         >>> print(SerialOperationsClosed("ledger", "order 7", ["seat 12"]))
@@ -106,7 +106,7 @@ class SerialOperationsClosed(FoundationError):
     """What the batch is called."""
 
     completed: list[Any]
-    """What the operations returned that were done by then, in their order."""
+    """What the operations returned that were done by then, in order."""
 
     def __init__(self, name: str, tx_id: object, completed: list[Any]) -> None:
         super().__init__(name, tx_id, completed)
@@ -126,8 +126,8 @@ class SerialOperationsClosed(FoundationError):
 class BatchDeadlock(FoundationError, RuntimeError):
     """A batch would wait for ever: for one within whose operation it is executed.
 
-    It was not begun. Call the operations there, instead of executing them; or use another key,
-    and where a batch needs two keys, take them everywhere in the same order.
+    It was not begun. Call the operations there, instead of executing them, or use another key.
+    Where batches need two keys, take them everywhere in the same order.
 
     Example:
         >>> print(BatchDeadlock("ledger", "inner", "alice", "outer"))
@@ -142,10 +142,10 @@ class BatchDeadlock(FoundationError, RuntimeError):
     """What the batch is called."""
 
     key: Any
-    """The key, for which it would wait."""
+    """The key that it would wait for."""
 
     holder: Any
-    """What the batch is called that has it."""
+    """What the batch is called that has the key."""
 
     def __init__(self, name: str, tx_id: object, key: object, holder: object) -> None:
         super().__init__(name, tx_id, key, holder)
@@ -166,8 +166,7 @@ class BatchDeadlock(FoundationError, RuntimeError):
 class SagaFailed(FoundationError):
     """A step of a saga failed, or an undo did; the undos have run.
 
-    The ``__cause__`` is *error*. If there are more errors than that, it is a group of all of
-    them, with *error* first.
+    The ``__cause__`` is *error*; if there are more errors, a group of all, *error* first.
 
     Example:
         >>> print(SagaFailed("trip", "hotel", (OSError("no room"),), undone=("hotel", "flight")))
@@ -181,8 +180,8 @@ class SagaFailed(FoundationError):
     """The name of the step that failed first, or was cancelled."""
 
     errors: tuple[BaseException, ...]
-    """What steps raised, first that of *step*. There are several only if steps of one stage failed
-    side by side."""
+    """What steps raised, first that of *step*; several only if steps of one stage failed side by
+    side."""
 
     undo_errors: tuple[BaseException, ...]
     """What undos raised, in the order in which they ran."""

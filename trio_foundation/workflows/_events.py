@@ -14,17 +14,16 @@ from ._rules import Fate
 __all__ = ["BatchFinished", "BatchOutcome", "StepFinished", "StepUndone"]
 
 BatchOutcome: TypeAlias = Literal["done", "failed", "cancelled", "closed"]
-"""How a batch ended: ``done``, all its operations returned; ``failed``, one raised;
-``cancelled``, its caller was; ``closed``, the block of the serial operations has ended."""
+"""How a batch ended: ``done``, all operations returned; ``failed``, one raised; ``cancelled``,
+its caller was; ``closed``, the block has ended."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class BatchFinished(Event):
-    """A batch of operations came to its end, whatever that was.
+    """A batch of operations came to an end.
 
-    It is told of batches that were cancelled while they waited too, and not of those that were
-    refused.
+    Also one that was cancelled while it waited; none that was refused.
     """
 
     name: ClassVar[str] = "foundation.workflows.batch_finished"
@@ -36,7 +35,7 @@ class BatchFinished(Event):
     """What the batch is called."""
 
     key: Hashable
-    """Whose line it was in."""
+    """Its key."""
 
     outcome: BatchOutcome
     """How it ended."""
@@ -45,7 +44,7 @@ class BatchFinished(Event):
     """How many of its operations returned."""
 
     operations: int
-    """How many there are in it."""
+    """How many there are."""
 
     queued_for: float
     """How long it waited for its turn, in seconds."""
@@ -58,7 +57,7 @@ class BatchFinished(Event):
 
     @property
     def severity(self) -> int:
-        """A warning if it was begun and not done, since nobody undoes that."""
+        """A warning if it was begun and not done: nobody undoes that."""
         is_partial = self.outcome == "failed" or 0 < self.completed < self.operations
         return logging.WARNING if is_partial else self.level
 
@@ -74,7 +73,7 @@ class StepFinished(Event):
     """The name of the saga."""
 
     run: int
-    """Which run of it this is; the first is 1."""
+    """Which run of the saga this is; the first is 1."""
 
     step: str
     """The name of the step."""
@@ -90,7 +89,7 @@ class StepFinished(Event):
 
     @property
     def severity(self) -> int:
-        """A warning if it is not done, or nobody knows."""
+        """A warning unless the step is done."""
         return self.level if self.fate == "done" else logging.WARNING
 
 
@@ -106,13 +105,13 @@ class StepUndone(Event):
     """The name of the saga."""
 
     run: int
-    """Which run of it this is; the first is 1."""
+    """Which run of the saga this is; the first is 1."""
 
     step: str
     """The name of the step."""
 
     fate: Fate
-    """What had become of the step, as the undo was told."""
+    """The step's fate, as the undo was told."""
 
     ran_for: float
     """How long the undo took, in seconds."""
@@ -122,5 +121,5 @@ class StepUndone(Event):
 
     @property
     def severity(self) -> int:
-        """An error if the undo failed: now somebody has to look after it."""
+        """An error if the undo failed: somebody has to look after it."""
         return logging.ERROR if self.error else self.level

@@ -8,7 +8,7 @@ from typing import final
 
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_count, check_name
+from .._base import AsyncBlock, check_count, check_name
 from ._serial import SerialOperations
 
 __all__ = ["open_serial_operations"]
@@ -19,14 +19,12 @@ def open_serial_operations(
 ) -> AbstractAsyncContextManager[SerialOperations]:
     """Open a block in which batches of operations run one at a time.
 
-    **Nothing is rolled back** when an operation fails. This keeps batches from getting in each
-    other's way, and does nothing else. For steps that are undone see `Saga`.
+    They do not get in each other's way, and **nothing is rolled back** when one fails. For steps
+    that are undone see `Saga`.
 
-    When the body ends, batches that wait are sent away with `SerialOperationsClosed`, and those
-    that run come to their end first, with those that their operations execute. If the body fails
-    or is cancelled they end with the operation in hand, and what they have done is told in the
-    same error. These are batches of tasks outside the block; those of tasks within it have ended
-    by then.
+    When its body ends, batches that wait, of tasks outside the block, get `SerialOperationsClosed`;
+    those that run come to their end, with those that their operations execute. If the body fails or
+    is cancelled, they end with the operation in hand, and the same error says what they have done.
 
     Args:
         name: What they are called, in errors and events.
@@ -41,8 +39,8 @@ def open_serial_operations(
         ValueError: If *name* is empty, or *capacity* below 0.
 
     Cancellation:
-        Entering it is no checkpoint. Leaving it waits for batches that run; cancelled while it
-        does, it waits no longer, and they end with the operation in hand.
+        Entering is no checkpoint. Leaving waits for batches that run; cancelled meanwhile, it waits
+        no longer, and they end with the operation in hand.
 
     Example:
         >>> import trio
@@ -56,7 +54,9 @@ def open_serial_operations(
 
 
 @final
-class _Block(AbstractAsyncContextManager[SerialOperations]):
+class _Block(AsyncBlock[SerialOperations]):
+    opens = "serial operations"
+
     def __init__(self, name: str, capacity: int) -> None:
         self._name = name
         self._capacity = capacity

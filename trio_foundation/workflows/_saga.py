@@ -1,11 +1,10 @@
 """Steps that are undone if a later one fails.
 
-Three services cannot be asked to do something all together or not at all. What can be had is
-this: before a step begins, it is known how to undo it; and if the whole comes to nothing, what
-was done is undone, newest first. Others see what was done in the meantime, and an undo may fail.
+Three services cannot be asked to do something all together or not at all. But before a step begins
+it is known how to undo it, and if the whole fails, what was done is undone, newest first. Others
+see what was done in the meantime, and an undo may fail.
 
-A step that was cut off is neither done nor not done. Only its service knows, so its undo is told
-that nobody else does.
+Whether a step that was cut off is done, only its service knows, so its undo is told that.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class SagaResult:
         return len(self.results)
 
     def keys(self) -> KeysView[str]:
-        """Return the names of the steps, so that ``dict(result)`` is what they returned."""
+        """Return the names of the steps; so ``dict(result)`` works."""
         return self.results.keys()
 
 
@@ -56,17 +55,17 @@ class SagaResult:
 class Saga:
     """Steps that are done one after the other, and undone if they do not all succeed.
 
-    It is written down once, and may be run any number of times, also at once; each run is for
-    itself. Nothing is isolated: others see what a step did before the next one fails.
+    It is written once, and may be run any number of times, also at once; each run is for itself.
+    Nothing is isolated: others see what a step did before the next one fails.
 
-    An undo is called for each step that has begun, newest first, also for the one that failed or
-    was cut off: it may have done something before. It is told which: see `Fate`. It should be
-    such that undoing what is not there does no harm.
+    An undo is called for each step that has begun, newest first, and told its `Fate`: one that
+    failed or was cut off may have done something before. To undo what is not there should do no
+    harm.
 
     Args:
         name: What it is called, in errors and events.
         undo_timeout: How long each undo may take, in seconds, if its step does not say. Undos are
-            shielded from cancellation, so this is all that ends one that hangs.
+            shielded from cancellation, so only this ends one that hangs.
 
     Raises:
         TypeError: If *name* is no string, or *undo_timeout* no number.
@@ -121,26 +120,23 @@ class Saga:
     ) -> Saga:
         """Add a step, to be done when those before it are.
 
-        The functions take as much as they like of what they are told: an action the results of
-        earlier steps, a mapping by their names; an undo the result of its step, and its `Fate`.
-        An argument with a default keeps that. Bind others with `functools.partial`.
+        The functions take as many of the arguments told at `Action` and `Undo` as they require; an
+        argument with a default keeps that. Bind others with `functools.partial`.
 
         Args:
             name: What it is called; no other step of the saga is.
             action: What it does.
-            undo: What undoes it. It is known from before the action begins. With None, nothing is
-                done to undo the step.
+            undo: What undoes it; with None, nothing does.
             retry: What calls the action, again if need be: `Retry`, `CircuitBreaker`, or whatever
                 has an async method ``call``.
-            undo_timeout: How long the undo may take, in seconds; by default as long as the saga
-                says.
+            undo_timeout: How long the undo may take, in seconds; by default that of the saga.
 
         Returns:
             The same saga, for the next step.
 
         Raises:
             TypeError: If a function cannot be called so, or *retry* cannot call.
-            ValueError: If there is a step of that name already, or *undo_timeout* is out of range.
+            ValueError: If the name is empty or taken, or *undo_timeout* is out of range.
 
         Example:
             >>> async def reserve():
@@ -157,12 +153,9 @@ class Saga:
     def parallel(self, *steps: SagaStep) -> Saga:
         """Add a stage: steps to be done side by side, each in a task of its own.
 
-        If one of them fails the others are cancelled, so what became of those may not be known.
-        Then they are undone one after the other, the last one written first. None of them sees
-        the results of the others.
-
-        Args:
-            *steps: The steps.
+        None sees the results of the others. If one fails the others are cancelled, so what became
+        of those may not be known; then all are undone one after the other, the last one written
+        first.
 
         Returns:
             The same saga, for the next stage.
@@ -206,15 +199,17 @@ class Saga:
                car: book; no undo, side by side
         """
         if not is_plain_function(write):
-            raise TypeError(f"dry_run takes a plain function of a line, not {write!r}")
+            raise TypeError(
+                f"dry_run takes a plain function of a line, such as print, not {write!r}"
+            )
         for line in self._plan.described(self._name, self._undo_timeout):
             write(line)
 
     async def run(self) -> SagaResult:
         """Do the steps; if they do not all succeed, undo those that have begun.
 
-        Undos run one after the other, newest first. Each is shielded, and has *undo_timeout*
-        seconds. One that fails, or takes longer, does not keep the others from running.
+        Undos run one after the other, newest first, each shielded for *undo_timeout* seconds. If
+        one fails, or takes longer, the others run all the same.
 
         Returns:
             What the steps returned.
@@ -224,11 +219,11 @@ class Saga:
                 the first cause first, those of undos included.
 
         Cancellation:
-            Goes into the step in hand, and the step's fate is ``unknown``; then the undos run,
-            shielded; then the `trio.Cancelled` goes on. If an undo fails it is `SagaFailed`
-            that comes out, and the cancellation comes again at the next checkpoint. If all steps
-            are done, the result is returned. A ``KeyboardInterrupt`` goes the same way, and what
-            undos raise is then in its notes.
+            Goes into the step in hand, whose fate is ``unknown``; then the undos run, shielded;
+            then the `trio.Cancelled` goes on. If an undo fails `SagaFailed` comes out instead, and
+            the cancellation comes again at the next checkpoint. If all steps are done, the result
+            is returned. A ``KeyboardInterrupt`` goes the same way, and what undos raise is in its
+            notes.
 
         Emits:
             StepFinished: When a step has ended, whatever became of it.

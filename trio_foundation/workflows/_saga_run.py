@@ -1,7 +1,7 @@
 """One run of a saga.
 
-Everything that ends it is caught, since undos come between that and the caller: the error of a
-step, a cancellation, a KeyboardInterrupt. What goes up then is decided at the end.
+Whatever ends it is caught, since undos come before the caller hears of it: an error, a
+cancellation, a KeyboardInterrupt. What goes up is decided at the end.
 """
 
 from __future__ import annotations
@@ -34,14 +34,7 @@ __all__ = ["SagaRun"]
 
 @final
 class SagaRun:
-    """What has been done, and what came of it.
-
-    Args:
-        saga: The name of the saga.
-        number: Which run of it this is.
-        plan: What is to be done.
-        undo_timeout: How long an undo may take, in seconds, if its step does not say.
-    """
+    """What has been done, and what came of it; *undo_timeout* is in seconds."""
 
     __slots__ = (
         "_begun",
@@ -102,7 +95,7 @@ class SagaRun:
     # Steps
 
     async def _do(self, stage: tuple[PlannedStep, ...]) -> None:
-        """Do a stage; what its steps raise is noted, and not raised."""
+        """Do a stage; note what its steps raise."""
         # They see what was there before the stage: what a neighbour returns may come or not.
         results = MappingProxyType(dict(self._results))
         if len(stage) == 1:
@@ -170,10 +163,7 @@ class SagaRun:
     def _watched(
         self, step: str, action: Callable[..., Awaitable[object]]
     ) -> Callable[..., Awaitable[object]]:
-        """Return the action, with an eye on whether it is cut off.
-
-        A retry may try again after that, and then raise something else.
-        """
+        """Return the action, with an eye on whether it is cut off: a retry may hide that."""
 
         async def attempt(*args: object) -> object:
             # What was being handled before has nothing to do with it.

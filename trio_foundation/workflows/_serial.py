@@ -1,13 +1,10 @@
 """Batches of operations, one at a time.
 
-Two tasks that read a balance, wait, and write it back lose money. If what each does is a batch,
-and batches of one account run one after the other, they do not. That is all that is promised:
-nothing is rolled back when an operation fails. The system that this library comes from called
-the same thing an atomic transaction, which it was not.
+Two tasks that read a balance, wait, and write it back lose money, unless batches of one account run
+one after the other. That is all that is promised: nothing is rolled back when an operation fails.
 
 An operation runs in the task of whoever executes the batch. So it sees that task's context
-variables, holds the locks that it holds, and is cancelled with it; and no task is there that
-could outlive anything.
+variables, holds its locks, and is cancelled with it; and no task could outlive anything.
 """
 
 from __future__ import annotations
@@ -67,8 +64,8 @@ _current: ContextVar[Batch | None] = ContextVar("trio_foundation.workflows.batch
 class SerialStatistics:
     """The figures of serial operations, at one moment.
 
-    Always ``batches == done + failed + cancelled + closed + running + waiting``; what was
-    refused is no batch.
+    Always ``batches == done + failed + cancelled + closed + running + waiting``; what was refused
+    is no batch.
 
     Example:
         >>> import trio
@@ -93,13 +90,13 @@ class SerialStatistics:
     """How many there have been."""
 
     done: int
-    """How many came to their end."""
+    """How many were completed."""
 
     failed: int
-    """How many an operation of theirs ended."""
+    """How many failed with an operation of theirs."""
 
     cancelled: int
-    """How many were cancelled, while they waited or while they ran."""
+    """How many were cancelled, waiting or running."""
 
     closed: int
     """How many the end of the block sent away."""
@@ -112,8 +109,7 @@ class SerialStatistics:
 class SerialOperations:
     """Batches of operations, one at a time for each key; what `open_serial_operations` gives.
 
-    **Nothing is rolled back.** When an operation fails, those before it stay done. For steps
-    that are undone see `Saga`.
+    **Nothing is rolled back.** When an operation fails, those before it stay done.
 
     Example:
         >>> import trio
@@ -184,23 +180,23 @@ class SerialOperations:
     ) -> list[R]:
         """Run the operations of a batch, one after the other, when it is their turn.
 
-        Batches of the same key run one at a time, in the order in which they come. **Nothing is
-        rolled back**: an operation that was done stays done, whatever comes after it.
+        Batches of one key run one at a time, in the order in which they come. **Nothing is rolled
+        back**: an operation that was done stays done, whatever comes after it.
 
-        The operations run in the task that executes the batch. Within one of them, and in tasks
-        of nurseries that it opens, a batch of another key may be executed; one of the same key
-        would wait for itself, and is refused.
+        The operations run in the caller's task. Within one of them, and in tasks of nurseries that
+        it opens, a batch of another key may be executed; one of the same key would wait for itself,
+        and is refused.
 
         Args:
-            operations: Async functions without arguments; bind those with `functools.partial`.
-                With none, all that is done is to wait for one's turn.
-            tx_id: What the batch is called, in errors and events; by default the name of the
-                serial operations and a number.
-            key: What the batch is about. Those about different things do not wait for each
-                other. None is a key like any other.
-            completed: An empty list, to which each result is added as soon as it is there. So
-                whoever is cancelled can tell which operations are done. It is also what is
-                returned, and the *completed* of an error.
+            operations: Async functions without arguments; bind those with `functools.partial`. With
+                none, this only waits for its turn.
+            tx_id: What the batch is called, in errors and events; by default the name of the serial
+                operations and a number.
+            key: What the batch is about; those of other keys do not wait for it. None is a key like
+                any other.
+            completed: An empty list, to which each result is added at once, so that whoever is
+                cancelled knows what is done. It is also what is returned, and the *completed* of an
+                error.
 
         Returns:
             What the operations returned, in their order.
@@ -210,16 +206,15 @@ class SerialOperations:
             SerialOperationsFull: If as many batches wait as may.
             SerialOperationsClosed: If the block has ended, or its body failed while this ran.
             BatchDeadlock: If it would wait for a batch within whose operation it is executed.
-            TypeError: If an operation is no async function without arguments, or *key* cannot be
-                the key of a dictionary, or *completed* is no list.
+            TypeError: If an operation is no async function without arguments, *key* cannot be
+                hashed, or *completed* is no list.
             ValueError: If there is something in *completed*.
 
         Cancellation:
-            A batch that is cancelled while it waits never runs. One that is cancelled while it
-            runs stops after the operation in hand, and those after it are not begun. The one in
-            hand is cancelled as any call is: it may have done half, unless it shields itself.
-            What those before it returned is in *completed*, and how many they are in a note on
-            the `trio.Cancelled` and in the event.
+            A batch that waits never runs. Of one that runs, the operation in hand is cancelled as
+            any call is (it may have done half, unless it shields itself), and those after it are
+            not begun. What those before it returned is in *completed*, and how many they are in a
+            note on the `trio.Cancelled` and in the event.
 
         Emits:
             BatchFinished: When the batch has ended, in whatever way.
@@ -289,36 +284,35 @@ class SerialOperations:
         completed: list[R] | None = None,
         rng: random.Random | None = None,
     ) -> list[R]:
-        """Execute a batch, and if an operation fails execute the batch again.
+        """Execute a batch, and again if an operation fails.
 
-        **Nothing is rolled back, so each attempt begins at the first operation**, also if that
-        was done before. Give it only operations that may be done twice.
+        **Nothing is rolled back, so each attempt begins at the first operation**, even if that was
+        done before: give it only operations that may be done twice.
 
-        Each attempt waits for its turn like any other batch; between two of them others of the
-        same key may run. Nobody sleeps towards a deadline: if the next attempt would begin at
-        the deadline of a cancel scope around the caller, the error comes out now.
+        Each attempt waits for its turn; between two of them others of the same key may run. If the
+        next attempt would not begin before the deadline of a cancel scope around the caller, the
+        error comes out now.
 
         Args:
             operations: As for `execute`.
-            tx_id: What the batch is called; it is the same in each attempt.
+            tx_id: As for `execute`; the same in each attempt.
             attempts: How often it is executed at most, the first time included.
             backoff: How long to wait between two attempts.
             retry_on: Which errors of operations are worth another attempt: a class, or some.
-            key: What the batch is about.
-            completed: As for `execute`; it is emptied before each further attempt.
+            key: As for `execute`.
+            completed: As for `execute`; emptied before each further attempt.
             rng: Where the spread of the delays comes from; a seeded one gives the same again.
 
         Returns:
-            What the operations returned in the attempt that came to its end.
+            What the operations returned in the last attempt.
 
         Raises:
             SerialOperationFailed: If an operation raised in the last attempt; a note says which
-                attempt that was. Its *completed* is that of the last attempt alone.
-            SerialOperationsFull: If as many batches wait as may; it is not tried again.
-            SerialOperationsClosed: If the block has ended.
-            BatchDeadlock: If it would wait for a batch within whose operation it is executed.
-            TypeError: If an operation is no async function without arguments, or an option is of
-                the wrong kind.
+                attempt that was. Its *completed* is of that attempt alone.
+            SerialOperationsFull: As for `execute`; it is not tried again.
+            SerialOperationsClosed: As for `execute`.
+            BatchDeadlock: As for `execute`.
+            TypeError: As for `execute`, or if an option is of the wrong kind.
             ValueError: If *attempts* is below 1, or there is something in *completed*.
 
         Cancellation:
@@ -387,7 +381,7 @@ class SerialOperations:
     # What the block does
 
     async def _end(self, *, has_failed: bool) -> None:
-        """Send away the batches that wait, and wait for those that run, and those within them."""
+        """Send away the batches that wait; wait for those that run, and those within them."""
         self._is_closed = True
         self._is_stopped = has_failed
         for line, batch in self._lines.all_that_wait():
@@ -477,7 +471,7 @@ class SerialOperations:
 
     @property
     def _is_its_run(self) -> bool:
-        """Whether this is not the garbage collection, long after the run was torn apart."""
+        """Whether this is not the garbage collector's call after the run."""
         return in_trio_run() and trio.lowlevel.current_trio_token() is self._token
 
     # Telling
@@ -514,7 +508,7 @@ class SerialOperations:
 
 
 def _that_waits_for_us(batch: Batch | None) -> Batch | None:
-    """Return the first of a batch, the one it is in and so on that waits for the current task."""
+    """Return the innermost of a batch and those around it that waits for the current task."""
     while batch is not None and not _waits_for_us(batch):
         batch = batch.outer
     return batch
@@ -524,7 +518,7 @@ def _waits_for_us(batch: Batch) -> bool:
     """Return whether an operation of a batch cannot end before the current task goes on.
 
     The context alone does not tell: a task in a nursery outside has it from the operation that
-    started it there, and the operation need not wait for it.
+    started it there, which need not wait for it.
     """
     if batch.runs_in is None:
         return False

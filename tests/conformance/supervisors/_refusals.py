@@ -75,8 +75,7 @@ def refusal_of_child(spec: Mapping[str, Json], sup: Mapping[str, Json], error: E
     for check in CHILD:
         if check.refuses(spec, sentence):
             return [check.term, spec[check.field]]
-    names = (f"child {spec['id']!r} ", f"child({spec['id']}, ")
-    if spec.get("significant") is True and any(name in sentence for name in names):
+    if spec.get("significant") is True and f"child {spec['id']!r} " in sentence:
         auto_shutdown = sup.get("flags", {}).get("auto_shutdown", "never")
         clash = ["auto_shutdown", "never"]
         if auto_shutdown != "never":

@@ -1,7 +1,6 @@
 """What is said of every agent, and how it is written.
 
-Whoever looks for an agent relies on these attributes, so an agent without one of them, or with
-one that nobody would find, is refused where it is written, with all that is wrong at once.
+What nobody would find is refused where it is written, with all that is wrong at once.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Health: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
-"""How an agent is: ``healthy``, ``degraded``, or ``unhealthy``. By default only those that are
-healthy are found."""
+"""How an agent is."""
 
 REQUIRED = ("capability", "health", "node", "resources")
 """The attributes that every agent has."""
@@ -37,14 +35,14 @@ INDEXED = ("capability", "health", "node")
 """Those that are always indexed."""
 
 RESERVED = frozenset({"agent_id", "key", "owner", "ref", "self", "value"})
-"""What attributes cannot be called, for it means something else."""
+"""Names that mean something else."""
 
 _CAPABILITY = "write capability='python', or capability={'python', 'text'} for several"
 
 
 @final
 class Findings:
-    """All that is wrong, to be told in one message.
+    """All that is wrong, for one message.
 
     Example:
         >>> findings = Findings()
@@ -70,12 +68,7 @@ node must not be empty
             return None
 
     def report(self, what: str) -> None:
-        """Raise one error of all that was noted, if anything was.
-
-        Raises:
-            TypeError: If something is missing, or of the wrong kind.
-            ValueError: If all is of the right kind, and makes no sense.
-        """
+        """Raise one error of all that was noted: a ValueError if all is of the right kind."""
         if self._errors:
             is_of_kind = any(isinstance(error, TypeError) for error in self._errors)
             kind = TypeError if is_of_kind else ValueError
@@ -85,12 +78,7 @@ node must not be empty
 def check_attributes(
     findings: Findings, given: Mapping[str, object], *, is_whole: bool
 ) -> dict[str, Any]:
-    """Return attributes as they are registered.
-
-    Args:
-        findings: Where it is noted what is wrong.
-        given: The attributes.
-        is_whole: Whether these are all of an agent, or those of an update.
+    """Return attributes as they are registered: all of an agent, or those of an update.
 
     Example:
         >>> check_attributes(Findings(), {"capability": ["sort"], "cost": 3}, is_whole=False)
@@ -156,14 +144,7 @@ def _several(capabilities: Collection[object]) -> frozenset[str]:
 
 
 def check_health(health: object) -> Health:
-    """Refuse what is no health.
-
-    Returns:
-        The health.
-
-    Raises:
-        TypeError: If it is no string.
-        ValueError: If it is another one.
+    """Return a health, and refuse what is none.
 
     Example:
         >>> check_health("degraded")
@@ -187,9 +168,7 @@ def _check_resources(resources: object) -> Mapping[str, object]:
         if not isinstance(name, str):
             raise TypeError(f"the names of resources must be strings, not {name!r}")
         if not name or "." in name:
-            raise ValueError(
-                f"the name of a resource must not be empty, nor have a dot in it, not {name!r}"
-            )
+            raise ValueError(f"the name of a resource must be a word without dots, not {name!r}")
     return cast("Mapping[str, object]", checked)
 
 
@@ -215,14 +194,7 @@ def _check_attribute_name(name: object) -> None:
 
 
 def check_range(name: str, limits: object) -> tuple[Any, Any]:
-    """Refuse what is no range of a resource.
-
-    Args:
-        name: The name of the resource.
-        limits: The least and the most, both included; None for no limit.
-
-    Returns:
-        The two.
+    """Return the least and the most of a range, both included; None for no limit.
 
     Raises:
         TypeError: If it is no pair of numbers.
@@ -244,7 +216,10 @@ def check_range(name: str, limits: object) -> tuple[Any, Any]:
         )
     least, most = cast("tuple[float | None, float | None]", tuple(pair))
     if least is not None and most is not None and least > most:
-        raise ValueError(f"nothing is within the range of {name!r}, {limits!r}")
+        raise ValueError(
+            f"nothing is within {limits!r}, the range of {name!r}: write "
+            f"{name}=({most!r}, {least!r}), the least first"
+        )
     return least, most
 
 

@@ -1,8 +1,7 @@
 """The messages that wait for one receiver, in order and with a cap.
 
-What is taken out to be delivered still counts, since it comes back to the head if that fails. It
-is also the oldest. So it is the first to go when a newer message needs the room: it may still be
-delivered, but does not come back.
+What is in hand still counts, since it comes back to the head if it fails. As the oldest it is the
+first to go when a newer one needs the room: then it does not come back.
 """
 
 from __future__ import annotations
@@ -35,9 +34,6 @@ NumberedT = TypeVar("NumberedT", bound=Numbered)
 class Buffer(Generic[NumberedT]):
     """Messages in order of their numbers, those in hand included.
 
-    Args:
-        capacity: How many there may be.
-
     Example:
         >>> from types import SimpleNamespace
         >>> buffer = Buffer(2)
@@ -69,7 +65,7 @@ class Buffer(Generic[NumberedT]):
 
     @property
     def held(self) -> int:
-        """How many there are, those in hand included that may come back."""
+        """How many there are, with those in hand that may come back."""
         return len(self.waiting) + len(self._in_hand)
 
     @property
@@ -78,11 +74,7 @@ class Buffer(Generic[NumberedT]):
         return self.held >= self.capacity
 
     def add(self, message: NumberedT) -> NumberedT | None:
-        """Put in one more, in its place.
-
-        Returns:
-            The one that had to go; None if there was room, or one in hand is not to come back.
-        """
+        """Put in one more; return the one that had to go, if it was not in hand."""
         dropped = None
         if self.is_full:
             oldest = min(self._in_hand, default=math.inf)
@@ -101,26 +93,18 @@ class Buffer(Generic[NumberedT]):
         return message
 
     def settle(self, message: NumberedT) -> bool:
-        """Note that what became of one in hand is known, and that it does not come back.
-
-        Returns:
-            Whether it might have.
-        """
+        """Note that one in hand does not come back; return whether it might have."""
         return self._in_hand.pop(message.sequence, _ABSENT) is not _ABSENT
 
     def give_back(self, message: NumberedT) -> bool:
-        """Put one that was in hand back in its place, before all that are newer.
-
-        Returns:
-            Whether it is there again; not if its place was needed meanwhile.
-        """
+        """Put one in hand back in its place, unless that is needed; return whether it is there."""
         if not self.settle(message):
             return False
         self._insert(message)
         return True
 
     def expire(self, now: float, max_age: float) -> list[NumberedT]:
-        """Take out those that are too old at a time, in seconds."""
+        """Take out those too old at a time, in seconds."""
         if self.expires_at(max_age) > now:
             return []
         waiting, old = self.waiting, list[NumberedT]()
@@ -147,11 +131,7 @@ class Buffer(Generic[NumberedT]):
         return waiting
 
     def let_go(self) -> int:
-        """Note that none of those in hand is to come back.
-
-        Returns:
-            How many might have.
-        """
+        """Note that none in hand is to come back; return how many might have."""
         count = len(self._in_hand)
         self._in_hand.clear()
         return count

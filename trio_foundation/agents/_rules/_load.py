@@ -16,10 +16,6 @@ T = TypeVar("T")
 def load_at(attributes: Mapping[str, Any], path: str) -> tuple[bool, Any]:
     """Return the number at a path, in a form that sorts: what is no number comes last.
 
-    Args:
-        attributes: The attributes of an agent.
-        path: Names of attributes, each within the one before it, joined by dots.
-
     Example:
         >>> load_at({"resources": {"load": 0.5}}, "resources.load"), load_at({}, "cost")
         ((False, 0.5), (True, 0))
@@ -41,11 +37,7 @@ def with_least_load(
 ) -> list[T]:
     """Return those with the least load, least first; of several alike, as they stand.
 
-    Args:
-        candidates: All that come into question.
-        n: How many are wanted at most.
-        load_of: Returns the load of one.
-        waiting_of: Returns how much waits for one; asked only for those that may be chosen.
+    What waits is asked only of those that may be chosen.
 
     Example:
         >>> loads, waiting = {"a": 2, "b": 1, "c": 1}, {"b": 5, "c": 0, "a": 0}

@@ -1,8 +1,4 @@
-"""What an application decides, without a clock, a signal or a task.
-
-What the next signal means, with which code the program ends, and the words of its reports:
-signals come in as numbers, and what runs or failed comes in as data.
-"""
+"""What an application decides, without a clock, a signal or a task."""
 
 from __future__ import annotations
 

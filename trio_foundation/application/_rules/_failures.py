@@ -1,9 +1,7 @@
 """The report of a failure, in words.
 
-A supervisor that gives up makes the one above it give up in the end, and what arrives at
-the top tells of the top. The reader wants to know about the bottom: which child it was, how
-often it was tried again, and the lines of their own code in the last traceback. So this
-report begins there.
+What arrives at the top tells of the top. The reader wants to know about the bottom, so the
+report begins there: which child it was, how often it was tried again, and its last traceback.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ class GaveUp:
     """The name of the child whose failure was one too many."""
 
     max_restarts: int
-    """The limit: how many restarts were allowed..."""
+    """How many restarts were allowed..."""
 
     within: float
     """... in how many seconds."""
@@ -46,7 +44,7 @@ class GaveUp:
     """What is known of each of those failures."""
 
     is_return: bool = False
-    """Whether the last of them was no crash: the child returned, and had to be restarted."""
+    """Whether in the last of them the child returned, and had to be restarted."""
 
 
 @final
@@ -55,10 +53,8 @@ class NotStarted:
     """A child ended before it was ready, and its supervisor could not start."""
 
     supervisor: str
-    """The path of the supervisor."""
 
     child: str
-    """The name of the child."""
 
 
 @final
@@ -76,9 +72,8 @@ Level: TypeAlias = GaveUp | NotStarted | Crashed
 def failure_report(levels: Sequence[Level], traceback: str) -> str:
     """Return what to tell of a failure.
 
-    Args:
-        levels: What failed, the culprit first, and then what failed because of it.
-        traceback: The last traceback of the culprit, as text; empty if it has none.
+    The first of *levels* is the culprit, the others failed because of it. *traceback* is the last
+    one of the culprit; empty if it has none.
 
     Example:
         >>> level = NotStarted(supervisor="application", child="db")

@@ -1,8 +1,7 @@
 """The report of what still runs, in words.
 
-When a stop takes too long the reader wants to know who is to blame. In an ordered stop most
-children have done nothing wrong: they wait for their turn. So those that are being stopped
-come first, with their whole stack, and the others get a line each.
+In an ordered stop most children wait for their turn. Those that are being stopped may be to
+blame: they come first, with their whole stack, and the others get a line each.
 """
 
 from __future__ import annotations
@@ -25,13 +24,10 @@ class Place:
     """A line of code at which a task waits, or through which it came there."""
 
     file: str
-    """The path of the file."""
 
     line: int
-    """The number of the line."""
 
     function: str
-    """The name of the function."""
 
     source: str
     """The text of the line; empty if it is not to be had."""
@@ -46,21 +42,17 @@ class Straggler:
     """Where it is in the tree: ``application/web/http``."""
 
     incarnation: int
-    """Which start of the child this is; the first is 1."""
+    """Which start of the child this is, from 1."""
 
     is_stopping: bool
     """Whether it has been asked or cancelled; else it waits for its turn."""
 
     stacks: tuple[tuple[Place, ...], ...]
-    """Where it is: for each of its tasks the lines of the user, outermost first."""
+    """For each of its tasks the lines of the user, outermost first."""
 
 
 def hurry_report(why: str, stragglers: Sequence[Straggler]) -> str:
-    """Return what to tell when an ordered stop is cut short.
-
-    Args:
-        why: What cut it short, as the beginning of a sentence.
-        stragglers: The children that still run.
+    """Return what to tell when an ordered stop is cut short; *why* begins the sentence.
 
     Example:
         >>> here = Place("shop.py", 12, "sell", "await customer()")

@@ -1,8 +1,7 @@
 """What the next signal means, and with which code the program ends.
 
-The first signal asks, the second insists, and the third does not ask: a task that shields
-itself for ever cannot be cancelled, and its program must still be able to end. Time that
-runs out insists, too.
+The first signal asks, the second insists, as time that runs out does, and the third ends the
+process: a task that shields itself for ever cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -128,8 +127,7 @@ Ended: TypeAlias = Orderly | Failed | Exited
 def exit_code(stage: Stage, ended: Ended) -> int:
     """Return the code that a program ends with.
 
-    A stop that was cut short is told as such, whatever came of the tree in the end: what
-    was to be cleaned up may not be.
+    A stop that was cut short counts as such, whatever came of the tree.
 
     Example:
         >>> exit_code(Stopping(15), Orderly()), exit_code(Hurrying(15), Orderly())

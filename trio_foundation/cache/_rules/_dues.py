@@ -13,14 +13,14 @@ __all__ = ["Dues"]
 E = TypeVar("E", bound=Entry[Any, Any])
 
 FEW: Final = 64
-"""So many that are gone are not worth the trouble of sorting them out."""
+"""How many that are gone are not worth sorting out."""
 
 
 @final
 class Dues(Generic[E]):
-    """The entries that expire some day, by the time when they do.
+    """The entries that expire some day, by when.
 
-    Those that are gone stay in here until their time, or until they are the majority.
+    Those that are gone stay until their time, or until they are the majority.
 
     Example:
         >>> dues = Dues()
@@ -39,16 +39,16 @@ class Dues(Generic[E]):
 
     @property
     def held(self) -> int:
-        """How many it holds, with those that are gone."""
+        """How many it holds, those that are gone included."""
         return len(self._heap)
 
     def add(self, entry: E) -> None:
-        """Take in an entry that is not in here yet."""
+        """Take in a new entry."""
         if entry.deadline < math.inf:
             heapq.heappush(self._heap, (entry.deadline, entry.used, entry))
 
     def pop(self, now: float) -> E | None:
-        """Take out the one of those expired that is so for longest; None if there is none."""
+        """Take out the entry that expired first; None if none has."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             entry = heapq.heappop(heap)[2]
@@ -68,7 +68,7 @@ class Dues(Generic[E]):
             self._gone = 0
 
     def move(self, then: float, now: float) -> None:
-        """Take *then* for *now*, as is done with the deadlines of the entries."""
+        """Take *then* for *now*, as in the deadlines of the entries."""
         self._heap[:] = [(now + (due - then), use, entry) for due, use, entry in self._heap]
         heapq.heapify(self._heap)  # what was rounded may be equal now
 

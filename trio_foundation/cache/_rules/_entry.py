@@ -19,8 +19,7 @@ GONE: Final = -1
 class Entry(Generic[K, V]):
     """A value, and what has to be known about it.
 
-    It is hashed by its identity, which costs nothing; its key is not. When it is removed it loses
-    key and value.
+    It is hashed by identity, which is cheap. When it is removed it loses key and value.
     """
 
     key: K
@@ -28,8 +27,8 @@ class Entry(Generic[K, V]):
     value: V
 
     deadline: float
-    """From when on it is expired, in seconds."""
+    """When it expires, in seconds."""
 
     used: int
-    """When it was last used, as a number that grows with each use of any entry; `GONE` if it has
-    left the line of those that may be used again: it was removed, or is known to be expired."""
+    """The number of its last use; each use of any entry has a larger one. `GONE` if it was
+    removed, or is known to be expired."""

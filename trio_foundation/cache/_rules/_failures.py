@@ -33,7 +33,7 @@ class Failures(Generic[K]):
         return len(self._errors)
 
     def note(self, key: K, error: Exception, now: float) -> None:
-        """Remember an error, and forget those whose time is up."""
+        """Remember an error, and `tidy`."""
         self.tidy(now)
         self._errors.pop(key, None)
         while len(self._errors) >= self._max_size:
@@ -51,7 +51,7 @@ class Failures(Generic[K]):
         self._errors.pop(key, None)
 
     def tidy(self, now: float) -> None:
-        """Forget those whose time is up."""
+        """Forget errors whose time is up."""
         errors = self._errors
         while errors and next(iter(errors.values()))[0] <= now:
             errors.popitem(last=False)

@@ -1,7 +1,7 @@
 """What is remembered, and what has to go when there is no more room.
 
-A shelf is told the time and the number of the use; it has neither a clock nor a counter. It never
-takes out by itself what has expired: whoever looks at an entry does, since that is an event.
+A shelf is told the time and the number of the use. It never takes out by itself what has expired:
+whoever looks at an entry does, since that is an event.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Removed(NamedTuple, Generic[K, V]):
 
 @final
 class Shelf(Generic[K, V]):
-    """At most *max_size* entries. What has expired goes first, then the least recently used.
+    """At most *max_size* entries. Expired ones go first, then the least recently used.
 
     Example:
         >>> shelf = Shelf(max_size=1)
@@ -46,17 +46,17 @@ class Shelf(Generic[K, V]):
 
     def __init__(self, max_size: int) -> None:
         self.entries: Final[dict[K, Entry[K, V]]] = {}
-        """All there are; never another dictionary, so its methods may be kept at hand."""
+        """All entries; always the same dictionary, so its methods may be kept."""
         self._max_size = max_size
         self._uses: Uses[Entry[K, V]] = Uses()
         self._dues: Dues[Entry[K, V]] = Dues()
         self._overdue: OrderedDict[Entry[K, V], None] = OrderedDict()
-        """Those that are known to have expired, in the order in which they did."""
+        """Those known to have expired, in that order."""
 
     def put(self, key: K, value: V, deadline: float, use: int, now: float) -> Removed[K, V] | None:
         """Put a value on the shelf.
 
-        What the methods of a key raise comes out, and then nothing was put.
+        What a key's methods raise comes out, and then nothing was put.
 
         Returns:
             What had to go for it.
@@ -99,7 +99,7 @@ class Shelf(Generic[K, V]):
     def expired(self, now: float, since: float) -> Iterator[Entry[K, V]]:
         """Yield the entries that have expired so many seconds ago, or more, the oldest first.
 
-        Whoever iterates removes the one before asking for the next.
+        Remove each before asking for the next.
         """
         self._find_overdue(now)
         while self._overdue:
@@ -111,7 +111,7 @@ class Shelf(Generic[K, V]):
     def move(self, then: float, now: float) -> None:
         """Take the moment that was *then* on one clock for *now* on another.
 
-        Nothing that had expired comes back to life, however this is rounded.
+        However this is rounded, nothing that had expired comes back.
         """
         for entry in self.entries.values():
             entry.deadline = now + (entry.deadline - then)

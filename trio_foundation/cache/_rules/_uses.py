@@ -1,14 +1,14 @@
 """Who was least recently used.
 
-Moving an entry to the end of a line at each hit costs more than the hit. So a hit only writes
-a number into the entry: when, counted in uses, this was. The order is settled when somebody asks
-who is first, and then only as far as is needed.
+To move an entry to the end of a line at each hit costs more than the hit. So a hit only writes the
+number of the use into the entry. The order is settled when somebody asks who is first, and only as
+far as is needed.
 
-Entries lie in piles: one for uses 0 to 1023, one for uses 1024 to 2047, and so on. An entry lies
-in the pile of the use at which it was put there, and so never in a later one than it belongs to.
-Therefore whoever was least recently used lies in the first pile. That one is taken up: those that
-were used since go to the pile they belong to, the others are sorted. Each entry that is moved
-was used since it was last moved, so the work is paid for by hits; and it is done a pile at a time.
+Entries lie in piles: one for uses 0 to 1023, one for uses 1024 to 2047, and so on. An entry lies in
+the pile of the use at which it was put there, never in a later one than it belongs to; so the least
+recently used lies in the first pile. When that is taken up, entries used since go to the pile they
+belong to, and the others are sorted. Whatever is moved was used since its last move, so hits pay
+for the work, a pile at a time.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ E = TypeVar("E", bound=Entry[Any, Any])
 BITS: Final = 10
 
 PILE: Final = 1 << BITS
-"""How many uses make a pile, and so how many entries it can hold."""
+"""How many uses make a pile, and how many entries it can hold."""
 
 
 @final
 class Uses(Generic[E]):
-    """Entries in the order of their last use, the order being settled late.
+    """Entries in the order of their last use, settled late.
 
     Example:
         >>> uses = Uses()
@@ -55,11 +55,11 @@ class Uses(Generic[E]):
 
     @property
     def held(self) -> int:
-        """How many it holds, with those that are gone and have not been met yet."""
+        """How many it holds, those included that are gone and not yet met."""
         return self._held
 
     def add(self, entry: E) -> None:
-        """Take in an entry that is not in here yet."""
+        """Take in a new entry."""
         self._held += 1
         number = entry.used >> BITS
         pile = self._piles.get(number)
@@ -83,7 +83,7 @@ class Uses(Generic[E]):
             self._take_up(heapq.heappop(self._numbers))
 
     def tidy(self, entries: Iterable[E]) -> None:
-        """Start over with these entries; those of them that are gone are left out."""
+        """Start over with those of these entries that are not gone."""
         self._piles.clear()
         self._numbers.clear()
         self._line.clear()

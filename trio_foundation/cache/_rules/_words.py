@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 __all__ = ["MissReason", "RemovalCause"]
 
 MissReason: TypeAlias = Literal["not_found", "expired"]
-"""Why there is no value: none was put, or its time is up."""
+"""Why there is no value: none was put, or it has expired."""
 
 RemovalCause: TypeAlias = Literal["expired", "size", "explicit", "replaced"]
-"""Why an entry is gone: its time was up, there was no more room for it, it was deleted, or another
-value was put in its place. One whose time is up is always ``expired``, whoever removes it."""
+"""Why an entry is gone: it has expired, room was needed, it was deleted, or another value was
+put in its place. An expired one is always ``expired``, whoever removes it."""

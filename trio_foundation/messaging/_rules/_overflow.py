@@ -11,13 +11,12 @@ __all__ = ["WHEN_FULL", "Loser", "Overflow", "UndeliveredReason"]
 Overflow: TypeAlias = Literal["block", "reject", "drop_oldest", "drop_newest"]
 """What a full mailbox does with one more message.
 
-``block`` lets the sender wait for room. ``reject`` refuses it, with `MailboxFull`.
-``drop_oldest`` makes room by dropping the message that has waited longest.
-``drop_newest`` drops the one that is being sent.
+``block`` lets the sender wait for room. ``reject`` refuses it, with `MailboxFull`. ``drop_oldest``
+drops the message that has waited longest. ``drop_newest`` drops the new one.
 """
 
 UndeliveredReason: TypeAlias = Literal["overflow", "closed"]
-"""Why a message was dropped: there was no room for it, or nobody is left to receive it."""
+"""Why a message was dropped: no room, or nobody left to receive it."""
 
 Loser: TypeAlias = Literal["sender", "oldest", "newest"]
 

@@ -1,7 +1,7 @@
 """What a server with states does with a message, decided by a table.
 
-The table is written with methods and checked when its class is made; here it is one of
-names. So it can be read, drawn, and walked in a test without a task.
+Users write it with methods; here it is one of names, which can be read, drawn, and walked in a test
+without a task.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ Reaction: TypeAlias = Literal["handle", "postpone", "refuse"]
 @final
 @attrs.frozen(kw_only=True)
 class Row:
-    """What holds in one state."""
-
     moves: Mapping[str, tuple[str, ...]]
     """The messages that are handled, and the states that each may lead to."""
     postpones: frozenset[str] = frozenset()
@@ -28,9 +26,7 @@ class Row:
     timeout: tuple[float, str] | None = None
     """How long the state may last, in seconds, and the message that ends it."""
     enter: str | None = None
-    """What is done on the way in."""
     exit: str | None = None
-    """What is done on the way out."""
 
 
 @final
@@ -52,12 +48,11 @@ class Table:
     initial: str
     rows: Mapping[str, Row]
     everywhere: tuple[str, ...] = ()
-    """The messages that are handled in every state, and lead nowhere..."""
+    """The messages that every state handles, and that lead nowhere..."""
     unsaid: frozenset[str] = frozenset()
     """... and those that nobody has to know of."""
 
     def reaction(self, state: str, message: str) -> Reaction:
-        """Return what becomes of a message in that state."""
         row = self.rows[state]
         if message in row.moves or message in self.everywhere:
             return "handle"
@@ -66,21 +61,15 @@ class Table:
         return "handle" if message in self.unsaid else "refuse"
 
     def targets(self, state: str, message: str) -> tuple[str, ...]:
-        """Return the states that a message may lead to from that one, which may be itself."""
+        """Return the states that a message may lead to from that one, itself included."""
         return self.rows[state].moves.get(message, (state,))
 
     def handled_in(self, state: str) -> tuple[str, ...]:
-        """Return the messages that are handled in that state."""
         return (*self.rows[state].moves, *self.everywhere)
 
 
 def faults(table: Table, messages: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with a table, a sentence each.
-
-    Args:
-        table: The table.
-        messages: The public async methods of the class.
-    """
+    """Yield what is wrong with a table, a sentence each; *messages* are all there should be."""
     if table.initial not in table.rows:
         yield f"its initial state {table.initial!r} is none of its states, {_listed(table.rows)}"
         return

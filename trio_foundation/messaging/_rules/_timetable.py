@@ -1,8 +1,7 @@
-"""When what is to be done later, or again and again, comes due.
+"""When something comes due, once or again and again.
 
-A server has few timers and reads them often, so they are kept in a heap: the next one is
-at its head. A timer that was called off stays in the heap until it gets there, unless most
-of them are such.
+It is a heap, with the next one at its head. One that was called off stays until it gets there,
+unless most of them are such.
 """
 
 from __future__ import annotations
@@ -25,11 +24,10 @@ class Appointment(Generic[SubjectT]):
 
     subject: SubjectT
     due: float
-    """When it comes due next, in seconds by the clock of whoever asks."""
+    """When it comes due next, in seconds."""
     every: float | None = None
-    """How long it is from one time to the next, in seconds; None if there is only one."""
+    """How long it is from one time to the next, in seconds; None if there is one only."""
     is_off: bool = attrs.field(init=False, default=False)
-    """Whether it was called off."""
 
 
 @final
@@ -71,7 +69,7 @@ class Timetable(Generic[SubjectT]):
         return appointment
 
     def call_off(self, appointment: Appointment[SubjectT]) -> None:
-        """Let an appointment never come due; one that is over is no matter."""
+        """Let an appointment never come due, if it is not over."""
         if appointment.is_off:
             return
         appointment.is_off = True
@@ -84,8 +82,7 @@ class Timetable(Generic[SubjectT]):
     def pop(self, now: float) -> tuple[float, SubjectT] | None:
         """Return what has come due by *now*, and when it did, both in seconds; or None.
 
-        One that repeats is entered for its next time after *now*. The times that were missed
-        meanwhile are left out, so that somebody who was late is not told again and again.
+        One that repeats is entered for its next time after *now*, less those missed.
         """
         if self.next_due > now or not self._heap:
             return None

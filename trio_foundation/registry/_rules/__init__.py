@@ -1,4 +1,4 @@
-"""What the room decides: what is kept, found and undone. No Trio in here, and no clock."""
+"""What the room decides: what is kept, found and undone. Without Trio or a clock."""
 
 from __future__ import annotations
 

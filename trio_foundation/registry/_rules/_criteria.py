@@ -1,7 +1,7 @@
 """What an entry has to be like.
 
-Entries come from many owners, who write down what they like. So a criterion never fails on
-an attribute: what cannot be compared does not match.
+Owners write attributes as they like. So a criterion never fails on one: what cannot be compared
+does not match.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Criterion:
     """
 
     path: str
-    """Where in the attributes the value is."""
+    """Where the value is in the attributes."""
 
     operator: Operator
     """How it is compared."""
 
     value: Value
-    """What it is compared with; of ``in`` and ``not in``, a tuple of values."""
+    """What it is compared with; for ``in`` and ``not in``, a tuple of values."""
 
     steps: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
     """The names in the path."""
@@ -50,15 +50,11 @@ class Criterion:
         object.__setattr__(self, "value", freeze(self.value))
 
     def matches(self, attributes: Mapping[str, object]) -> bool:
-        """Return whether these attributes are as they have to be.
-
-        Args:
-            attributes: The attributes of an entry.
-        """
+        """Return whether an entry's attributes match."""
         return self.accepts(freeze_attributes(attributes))
 
     def accepts(self, attributes: Mapping[str, Value]) -> bool:
-        """Return the same as `matches`, for attributes that are frozen already."""
+        """Return the same as `matches`, of frozen attributes."""
         return _TESTS[self.operator](read(attributes, self.steps), self.value)
 
     def __bool__(self) -> NoReturn:
@@ -80,12 +76,9 @@ class Criterion:
 
 @final
 class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
-    """Where in the attributes of an entry a value is; made by `where`.
+    """Where a value is in the attributes of an entry; made by `where`.
 
     Comparing it makes a `Criterion`.
-
-    Args:
-        path: The names, joined by dots.
 
     Example:
         >>> where("health") == "healthy"
@@ -124,10 +117,10 @@ class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
         return Criterion(self.path, ">=", value)
 
     def is_in(self, *values: object) -> Criterion:
-        """Ask for any of some values; each is compared as ``==`` does.
+        """Ask for any of some values, each compared as by ``==``.
 
         Args:
-            *values: The values, or a single collection of them.
+            *values: The values, or one collection of them.
 
         Returns:
             The criterion.
@@ -139,10 +132,10 @@ class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
         return Criterion(self.path, "in", _values(values))
 
     def not_in(self, *values: object) -> Criterion:
-        """Ask for none of some values; each is compared as ``==`` does.
+        """Ask for none of some values, each compared as by ``==``.
 
         Args:
-            *values: The values, or a single collection of them.
+            *values: The values, or one collection of them.
 
         Returns:
             The criterion.
@@ -154,10 +147,7 @@ class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
         return Criterion(self.path, "not in", _values(values))
 
     def contains(self, member: object) -> Criterion:
-        """Ask for a member of a set, a list or a tuple, a key of a mapping, or a part of a string.
-
-        Args:
-            member: What has to be in it.
+        """Ask for a member of a set, list or tuple, a key of a mapping, or a part of a string.
 
         Returns:
             The criterion.
@@ -175,21 +165,21 @@ def where(path: str) -> AttributePath:
     Compare what this returns with ``==``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``, or use
     `AttributePath.is_in`, `AttributePath.not_in` or `AttributePath.contains`.
 
-    - An attribute that is not there is None, and matches no order comparison.
-    - ``==`` on a set, a list or a tuple is true of its members as well as of the whole, and
-      ``!=`` is true whenever ``==`` is not.
+    - A missing attribute is None, and matches no order comparison.
+    - ``==`` on a set, list or tuple is true of its members and of the whole; ``!=`` is true
+      whenever ``==`` is not.
     - Values are equal if Python says so: 1, 1.0 and ``True`` are. NaN equals nothing.
     - What cannot be compared does not match, and is no error.
 
     Args:
-        path: The name of an attribute, or of one within others: names joined by dots.
+        path: The name of an attribute, or names joined by dots for one within others.
 
     Returns:
         What is to be compared.
 
     Raises:
         TypeError: If *path* is no string.
-        ValueError: If it is empty, or there is nothing between two dots.
+        ValueError: If it is empty, or nothing is between two dots.
 
     Example:
         >>> where("resources.memory") >= 0.5
@@ -199,7 +189,7 @@ def where(path: str) -> AttributePath:
 
 
 def equals_itself(value: Value) -> bool:
-    """Return whether a value can be equal to anything; NaN cannot."""
+    """Return whether a value equals itself; NaN does not."""
     try:
         return bool(value == value)  # noqa: PLR0124
     except Exception:  # noqa: BLE001  a value may be compared in any way that users can think of

@@ -1,9 +1,8 @@
 """Attributes that cannot change behind the back of an index.
 
-An index says which entries have which value. Were an entry to hold the very list that its owner
-goes on working with, the list would change, and the index would not. So containers are copied
-when they come in, and the copies cannot be changed. They are equal to what they were made from;
-and whoever copies or pickles one gets a plain container again.
+A list that its owner goes on changing would make an index wrong. So containers are copied when they
+come in. The copies cannot be changed, equal what they were made from, and are copied and pickled as
+plain containers.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ __all__ = [
 ]
 
 Value: TypeAlias = Any
-"""The value of an attribute: whatever users have thought of."""
+"""The value of an attribute."""
 
 PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""The types of values that need no second look; most are of one of these."""
+"""Types of values that are kept as they are; most are of one of these."""
 
 
 def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
@@ -76,10 +75,7 @@ COLLECTIONS = (FrozenList, frozenset, tuple)
 
 
 def freeze(value: object) -> object:
-    """Return a value that cannot change, or the value itself if it is no container.
-
-    Args:
-        value: Anything. Mappings, lists, tuples and sets are copied, and so are those within.
+    """Return a value that cannot change: containers are copied, with those within; all else stays.
 
     Example:
         >>> freeze([1, {"tags": {"fast"}}])
@@ -100,7 +96,7 @@ def freeze(value: object) -> object:
 
 
 def freeze_attributes(attributes: Mapping[str, object]) -> FrozenDict:
-    """Return the attributes of an entry, in a form that cannot change.
+    """Return the attributes of an entry, frozen.
 
     Raises:
         ValueError: If there is a dot in a name.

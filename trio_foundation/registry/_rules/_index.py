@@ -1,8 +1,8 @@
-"""Which entries have which value, kept so that nobody has to look at all of them.
+"""Which entries have which value, so that nobody has to look at all of them.
 
-The promise is that whoever asks an index finds the same entries as whoever looks at all.
-Most values are found in the bucket of their own. What cannot be hashed or compared has no
-bucket, and stays among the loose ones, that are looked at one by one.
+Whoever asks an index finds the same entries as whoever looks at all. Most values have a bucket.
+Entries whose value cannot be hashed or compared have none: they are loose, and looked at one by
+one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOBODY: frozenset[int] = frozenset()
 @final
 @attrs.frozen
 class Candidates:
-    """The only entries that can match a criterion, by their serial numbers."""
+    """The serial numbers of the only entries that can match a criterion."""
 
     parts: tuple[set[int] | frozenset[int], ...]
     """Sets of them, which may overlap."""
@@ -34,7 +34,7 @@ class Candidates:
 
     @property
     def most(self) -> int:
-        """How many there are at the most."""
+        """How many there are at most."""
         return sum(map(len, self.parts))
 
     def serials(self) -> list[int]:
@@ -47,11 +47,7 @@ class Candidates:
 class Index:
     """The entries by the value at the end of one path.
 
-    A set, a list or a tuple has a bucket for each of its members, and if it can be hashed, one
-    for the whole.
-
-    Args:
-        path: The names of the attributes that lead there, joined by dots.
+    A set, list or tuple has a bucket for each member, and one for the whole if it can be hashed.
     """
 
     __slots__ = ("_buckets", "_loose", "_name", "_places", "_texts", "steps")
@@ -99,7 +95,7 @@ class Index:
             self._take(serial, key, bucket)
 
     def _place(self, serial: int, value: Value) -> None:
-        """Put an entry into the buckets of its value; it is loose if one would be missing."""
+        """Put an entry into the buckets of its value; make it loose if one would be missing."""
         places = self._places[serial] = []
         for key in _keys_of(value):
             try:
@@ -121,7 +117,7 @@ class Index:
             del self._buckets[key]
 
     def candidates(self, criterion: Criterion) -> Candidates | None:
-        """Return the entries that can match; None if that is not known here."""
+        """Return the entries that can match; None if the index cannot tell."""
         if criterion.operator == "==":
             return self._of_values((criterion.value,))
         if criterion.operator == "in":
@@ -133,7 +129,7 @@ class Index:
         return None
 
     def check(self, entries: dict[int, Mapping[str, Any]]) -> Iterator[str]:
-        """Yield what is wrong, if this index is to hold these entries and no others."""
+        """Yield what is wrong, if it is to hold exactly these entries."""
         fresh = Index(".".join(self.steps))
         for serial, attributes in entries.items():
             fresh.add(serial, attributes)

@@ -1,4 +1,4 @@
-"""Where in its attributes an entry has a value."""
+"""Where an entry has a value in its attributes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def check_path(name: str, path: object) -> tuple[str, ...]:
 
     Args:
         name: The argument's name, for the message.
-        path: Names of attributes, each within the one before it, joined by dots.
+        path: Names joined by dots.
 
     Returns:
-        The names, one by one.
+        The names.
 
     Raises:
         TypeError: If *path* is no string.
-        ValueError: If it is empty, or there is nothing between two dots.
+        ValueError: If it is empty, or nothing is between two dots.
 
     Example:
         >>> check_path("path", "resources.memory")
@@ -38,7 +38,7 @@ def check_path(name: str, path: object) -> tuple[str, ...]:
 
 
 def read(attributes: Mapping[str, Any], steps: tuple[str, ...]) -> Value:
-    """Return what is at the end of a path; None if the path leads nowhere.
+    """Return what is at the end of a path; None if nothing is.
 
     Example:
         >>> read(FrozenDict({"resources": FrozenDict({"memory": 0.5})}), ("resources", "memory"))

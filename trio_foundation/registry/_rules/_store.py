@@ -1,8 +1,7 @@
-"""What is registered: the entries in order, by key, and by what the indexes hold.
+"""What is registered: the entries in order, by key, and in indexes.
 
-Entries do not change. A change gives the entry that there was before and the one that there is
-after it; either may be missing. Turned round, it undoes itself. That is all that a transaction
-needs.
+Entries do not change: a change is the entry before and the one after, either of which may be
+missing. A transaction undoes it by turning it round.
 """
 
 from __future__ import annotations
@@ -44,12 +43,7 @@ EntryT = TypeVar("EntryT", bound=Stored)
 
 @final
 class Store(Generic[KeyT, EntryT]):
-    """Entries, by serial number and by key.
-
-    Args:
-        keeping: Whether a key may have one entry, or any number.
-        paths: The paths that are indexed.
-    """
+    """Entries, by serial number and by key."""
 
     __slots__ = ("_all", "_indexes", "_keeping", "by_serial", "first")
 
@@ -79,7 +73,7 @@ class Store(Generic[KeyT, EntryT]):
     # Changing it
 
     def add(self, key: KeyT, entry: EntryT) -> None:
-        """Add an entry that is not here, as the last one."""
+        """Add an entry, as the last one."""
         serial = entry.serial
         if self._keeping == "unique":
             self.first[key] = entry
@@ -108,7 +102,7 @@ class Store(Generic[KeyT, EntryT]):
             del self._all[key], self.first[key]
 
     def replace(self, key: KeyT, before: EntryT, after: EntryT) -> None:
-        """Put an entry in the place of one that is here, and has the same serial number."""
+        """Put an entry in the place of one with the same serial number."""
         serial = after.serial
         self.by_serial[serial] = after
         if self._keeping == "duplicate":
@@ -120,7 +114,7 @@ class Store(Generic[KeyT, EntryT]):
             index.add(serial, after.attributes)
 
     def put_in_order(self, keys: Iterable[KeyT]) -> None:
-        """Bring all into the order of registration, after entries of these keys were put back."""
+        """Restore the order of registration, after entries of these keys were put back."""
         _sort(self.by_serial)
         for key in keys:
             entries = self._all.get(key)
@@ -145,7 +139,7 @@ class Store(Generic[KeyT, EntryT]):
         return [*chosen]
 
     def _best(self, criteria: Iterable[Criterion]) -> tuple[Criterion, Candidates] | None:
-        """Return the criterion of which an index knows the fewest candidates, and those."""
+        """Return the criterion with the fewest candidates in an index, and those."""
         best: tuple[Criterion, Candidates] | None = None
         for criterion in criteria:
             index = self._indexes.get(criterion.path)
@@ -157,7 +151,7 @@ class Store(Generic[KeyT, EntryT]):
     # Whether it is in order
 
     def check(self) -> Iterator[str]:
-        """Yield what is wrong with it."""
+        """Yield what is wrong."""
         entries = self.by_serial
         if [*entries] != sorted(entries):
             yield f"the entries are out of order: {[*entries]}"

@@ -1,8 +1,7 @@
 """When a call is let through, and when not: the state machine of a circuit breaker.
 
-It reads no clock and starts no task; time comes in as a number. A state carries its own data,
-so nothing in it can be stale, and each state has a number of its own: a call that was let through
-in another state than the present one decides nothing any more.
+Time comes in as a number. A state has a number too: what was let through in another one decides
+nothing any more.
 """
 
 from __future__ import annotations
@@ -147,17 +146,13 @@ class Circuit:
         return state in {"closed", "disabled"}
 
     def admit(self) -> int:
-        """Let a call through; there is room.
-
-        Returns:
-            The number of the state that let it through, to `settle` it by.
-        """
+        """Let a call through; return the number of its state, to `settle` it by."""
         if self.state == "half_open":
             self._probes += 1
         return self.generation
 
     def retry_after(self, now: float) -> float | None:
-        """Return how long it is, in seconds, until it may let a call through; None if unknown."""
+        """Return in how many seconds it may let a call through; None if unknown."""
         return max(0.0, self.until - now) if self.state == "open" else None
 
     def settle(
@@ -167,18 +162,9 @@ class Circuit:
         now: float,
         open_for: float | None = None,
     ) -> Change | None:
-        """Note how a call ended at time *now*, in seconds.
+        """Return what the end of a call changes that the state *generation* let through.
 
-        Args:
-            generation: The number of the state that let it through. A call that another state
-                than the present one let through changes nothing.
-            verdict: What its end says.
-            now: The time, in seconds.
-            open_for: How long to be open if this trips it, in seconds; None for as long as
-                is usual.
-
-        Returns:
-            The change that came of it, if one did.
+        If that opens it, it is for *open_for* seconds, or as long as is usual.
         """
         if generation != self.generation or self.state == "disabled":
             return None
@@ -197,11 +183,9 @@ class Circuit:
         return None
 
     def force_open(self, now: float) -> Change | None:
-        """Let no call through until told otherwise."""
         return self._go("force_open", "forced", now)
 
     def disable(self, now: float) -> Change | None:
-        """Let all calls through until told otherwise."""
         return self._go("disable", "forced", now)
 
     def close(self, cause: Literal["forced", "reset"], now: float) -> Change | None:
@@ -209,7 +193,6 @@ class Circuit:
         return self._go("close", cause, now)
 
     def counts(self, now: float) -> tuple[int, int]:
-        """Return how many outcomes count at time *now*, in seconds, and how many failed."""
         return self._window.counts(now)
 
     def _go(

@@ -10,10 +10,7 @@ __all__ = ["asked_pause", "leaves_of"]
 
 
 def asked_pause(error: BaseException) -> float | None:
-    """Return how long an error asks to be left alone, in seconds, by its ``retry_after``.
-
-    Of the errors in a group it is the longest time that counts; it may be infinite.
-    """
+    """Return the longest *retry_after* of an error or the leaves of a group, in seconds."""
     pauses = [pause for leaf in leaves_of(error) if (pause := _pause_of(leaf)) is not None]
     return max(pauses, default=None)
 

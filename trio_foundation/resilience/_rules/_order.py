@@ -1,11 +1,7 @@
 """Which step may stand around which.
 
-Guards around a call work on what they enclose. In a wrong order they still run, and nobody is
-told that one of them does not do what it is there for: a retry around a fallback never sees an
-error. So an order that makes no sense is refused, and the reason is said.
-
-The table says what may not stand within what. What it does not mention may stand either way
-round, since programs differ.
+In a wrong order guards still run, but one of them does not do its work: a retry around a fallback
+never sees an error. What the table does not mention may stand either way round.
 """
 
 from __future__ import annotations
@@ -66,13 +62,7 @@ WRONG_WITHIN: Mapping[tuple[StepKind, StepKind], str] = MappingProxyType(
 
 
 def fault_in_order(kinds: Sequence[StepKind]) -> tuple[int, int, str] | None:
-    """Return the first fault in an order, if there is one.
-
-    Args:
-        kinds: What the steps do, the outermost first.
-
-    Returns:
-        The places of the outer and the inner step, and why they make no sense; or None.
+    """Return the first fault in an order: the places of the outer and the inner step, and why.
 
     Example:
         >>> fault_in_order(["fallback", "retry", "timeout"])

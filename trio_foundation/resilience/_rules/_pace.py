@@ -1,12 +1,8 @@
-"""How fast is too fast.
+"""How fast is too fast: the generic cell rate algorithm of telephone exchanges.
 
-The generic cell rate algorithm, which telephone exchanges use: a limiter remembers a single
-number, the time at which it will be at rest, and each one that passes puts it off by one
-interval. Who comes too early is who would put it off too far. Unlike a count that starts anew
-each second it lets no double burst through at the turn of the second, and unlike a bucket of
-tokens there is nothing that has to be filled.
-
-In any stretch of *w* seconds at most ``w / interval + burst`` pass.
+A limiter remembers one number, the time at which it will be at rest. Each one that passes puts it
+off by one interval; who would put it off too far is too early. There is no double burst at the turn
+of a second, and nothing to be filled.
 """
 
 from __future__ import annotations
@@ -22,15 +18,6 @@ __all__ = ["Pace"]
 @final
 class Pace:
     """The arithmetic of one rate limiter: who passes when.
-
-    Args:
-        rate: How many pass in *per* seconds.
-        per: The length of time that *rate* is for, in seconds.
-        burst: How many pass at once when none have passed for a while.
-
-    Raises:
-        TypeError: If one of them is no number.
-        ValueError: If one of them is out of its range.
 
     Example:
         >>> pace = Pace(rate=10, per=1.0, burst=2)
@@ -78,16 +65,7 @@ class Pace:
         return self._base + self._count * self.interval
 
     def admit(self, now: float) -> bool:
-        """Let one pass, if it is time.
-
-        One that is refused does not count, because it does not happen.
-
-        Args:
-            now: The time, in seconds by a clock that does not run backwards.
-
-        Returns:
-            Whether it passes.
-        """
+        """Let one pass if it is time, and say whether; one that is refused does not count."""
         # The same number that waiters sleep until, so that whoever wakes then may pass.
         if now < self.due:
             return False
@@ -97,12 +75,7 @@ class Pace:
         return True
 
     def wait_from(self, now: float, *, ahead: int = 0) -> float:
-        """Return after how many seconds one more may pass; whoever comes back then is not too early.
-
-        Args:
-            now: The time, in seconds.
-            ahead: How many wait already.
-        """
+        """Return in how many seconds one more may pass when *ahead* wait; by then it is not too early."""
         due = self.due + ahead * self.interval
         wait = max(due - now, 0.0)
         # The difference may be rounded down, and then the sum is a little before it is due.

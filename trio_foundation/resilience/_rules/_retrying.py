@@ -1,10 +1,7 @@
 """Whether to try again, and when.
 
-A try that failed is worth another one only if its error may pass, if there is time left for
-it, and if not everybody else tries again as well: a service that is down is kept down by the
-retries of those who wait for it. And the next try must not be at once, nor all at one moment.
-
-This module decides all that from numbers, and waits for nobody.
+A try that failed is worth another only if its error may pass, if there is time left, and if not
+everybody else tries again too; and the next must not be at once, nor all at one moment.
 """
 
 from __future__ import annotations
@@ -59,7 +56,7 @@ class GiveUp:
     """It is not tried again."""
 
     why: str
-    """What the note says of it; empty if all attempts are spent, since numbers say that."""
+    """What the note says of it; empty if all attempts are spent."""
 
 
 @final
@@ -67,13 +64,11 @@ class GiveUp:
 class RetryBudget:
     """How many retries a whole program may make of a service, however many callers there are.
 
-    When a service is down, three attempts a call are three times the load that was too much
-    for it. Callers that share a budget may retry *floor* times in any *per* seconds, and
-    beyond that once for every ``1 / ratio`` calls; then their calls fail at their first error,
-    as if nobody retried.
+    When a service is down, three attempts a call are three times the load that was too much for it.
+    Callers that share a budget may retry *floor* times in any *per* seconds, and beyond that once
+    for every ``1 / ratio`` calls; else their calls fail at the first error.
 
-    It is the same object that they share, given to each call: ``retry(fetch, budget=budget)``.
-    Each Trio run that uses it counts for itself.
+    They share the same object: ``retry(fetch, budget=budget)``. Each Trio run counts for itself.
 
     Raises:
         TypeError: If an argument is no number.
@@ -104,8 +99,7 @@ class RetryBudget:
     """How many retries each call adds to the budget, from 0 to 1: with 0.1, ten calls add one."""
 
     floor: int = 10
-    """How many retries there are without any calls, so that the first calls of a program, and
-    rare ones, may be tried again."""
+    """How many retries there are without any calls, so that rare ones may be tried again."""
 
     per: float = 60.0
     """How long calls and retries count, in seconds."""
@@ -119,9 +113,6 @@ class RetryBudget:
 @final
 class Ledger:
     """What has been made of a retry budget.
-
-    Args:
-        budget: How many retries there may be.
 
     Example:
         >>> ledger = Ledger(RetryBudget(ratio=0.5, floor=1, per=60.0))
@@ -142,25 +133,12 @@ class Ledger:
         self._retries = [0] * (_PARTS + 1)
 
     def note_call(self, now: float) -> None:
-        """Count a call, when its first attempt is made.
-
-        Args:
-            now: The time, in seconds by a clock that does not run backwards.
-        """
+        """Count a call, when its first attempt is made."""
         self._move(now)
         self._calls[0] += 1
 
     def admit(self, now: float) -> bool:
-        """Count a retry, if the budget leaves room for it.
-
-        A retry that is refused does not count, because it does not happen.
-
-        Args:
-            now: The time, in seconds.
-
-        Returns:
-            Whether it may be made.
-        """
+        """Count a retry, if the budget leaves room for it, and say whether."""
         self._move(now)
         # The oldest part lies across the edge of the window. Its retries count, its calls do
         # not, so that what is promised holds to the moment.
@@ -171,11 +149,7 @@ class Ledger:
         return True
 
     def take_back(self, then: float) -> None:
-        """Count a retry no more that was admitted, and is not made after all.
-
-        Args:
-            then: When it was admitted, in seconds.
-        """
+        """Count a retry no more that was admitted *then*, and is not made after all."""
         age = self._part - self._part_at(then)
         if age <= _PARTS:  # else it is forgotten already
             self._retries[age] -= 1
@@ -196,21 +170,7 @@ class Ledger:
 def decide(
     *, attempt: int, attempts: float, delay: float, now: float, until: float
 ) -> Again | GiveUp:
-    """Decide whether to try again after a try that failed.
-
-    Nobody should sleep towards a deadline: what would begin when time is up is not worth
-    waiting for, and whoever waits would rather hear of the error now.
-
-    Args:
-        attempt: How many tries were made.
-        attempts: How many may be made.
-        delay: How long to wait before the next one, in seconds.
-        now: The time now.
-        until: When there is no more time.
-
-    Returns:
-        What to do.
-    """
+    """Decide whether to try again after *attempt* tries, all times in seconds."""
     if attempt >= attempts:
         return GiveUp("")
     if now + delay >= until:
@@ -221,28 +181,14 @@ def decide(
 def delay_before(
     attempt: int, backoff: Backoff, retry_after: float, rng: random.Random | None
 ) -> float:
-    """Return how long to wait before a try, in seconds.
-
-    Args:
-        attempt: How many tries were made.
-        backoff: What grows from try to try.
-        retry_after: How long the error asks to be left alone, in seconds. It is heard, up to
-            the longest delay of *backoff*.
-        rng: Where the spread comes from.
-    """
+    """Return after how many seconds to try again; *retry_after* is heard up to ``backoff.maximum``."""
     return max(backoff.delay(attempt - 1, rng), min(retry_after, float(backoff.maximum)))
 
 
 def matches(
     error: Exception, errors: Errors, *, never: tuple[type[BaseException], ...] = ()
 ) -> bool:
-    """Return whether an error is one of those that are meant.
-
-    Args:
-        error: The error; a group is meant only if each error in it is.
-        errors: Those that are meant.
-        never: Classes of errors that are never meant.
-    """
+    """Return whether an error, or each in a group, is one of those meant, and none of *never*."""
     for leaf in leaves_of(error):
         if isinstance(leaf, never) or not isinstance(leaf, Exception):
             return False
@@ -257,12 +203,8 @@ def matches(
 def check_errors(name: str, errors: object) -> None:
     """Refuse what does not say which errors are meant.
 
-    Args:
-        name: The argument's name, for the message.
-        errors: A class of errors, a tuple of them, or a plain function.
-
     Raises:
-        TypeError: If it is something else, a class of what is no mere error, or one of groups.
+        TypeError: If it is no class of errors, a tuple of them, or plain function.
 
     Example:
         >>> check_errors("retry_on", (OSError, TimeoutError))
@@ -307,11 +249,7 @@ def note_of(name: str | None, attempt: int, attempts: float, why: str) -> str:
 
 
 def note_attempts(error: BaseException, name: str | None, note: str) -> None:
-    """Put a note on an error, in the place of an earlier one by the same name.
-
-    There is one if it is the same object each time. An error may refuse to be changed, and
-    then goes without.
-    """
+    """Put a note on an error, if it may be changed, in place of an earlier one by the same name."""
     earlier = re.compile(f"{re.escape(_subject(name))}attempt \\d+( of \\d+)?(; .*)?")
     with suppress(Exception):
         notes: list[Any] = getattr(error, "__notes__", [])

@@ -40,13 +40,17 @@ class Judge:
         is_judge = is_plain_function(self.counts) and not isinstance(self.counts, type)
         if not is_judge and not _are_errors(self.counts):
             raise TypeError(
-                f"counts must be classes of errors or a plain function, not {self.counts!r}"
+                f"counts must be classes of errors or a plain function, not {self.counts!r}: "
+                "write counts=OSError"
             )
         if not _are_errors(self.ignores):
-            raise TypeError(f"ignores must be classes of errors, not {self.ignores!r}")
+            raise TypeError(
+                f"ignores must be classes of errors, not {self.ignores!r}: write ignores=KeyError"
+            )
         if self.result_is_failure is not None and not is_plain_function(self.result_is_failure):
             raise TypeError(
-                f"result_is_failure must be a plain function or None, not {self.result_is_failure!r}"
+                f"result_is_failure must be a plain function or None, not {self.result_is_failure!r}: "
+                "write result_is_failure=lambda result: result is None"
             )
 
     def of_result(self, result: object) -> Verdict:

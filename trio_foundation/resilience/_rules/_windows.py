@@ -1,7 +1,6 @@
 """How many failures are too many: the counts behind a circuit breaker.
 
-Each takes a constant time and a constant memory for an outcome, however many calls there
-are: a count of failures in a row, a ring of the last so many, or a ring of time slices.
+Each takes constant time and memory for an outcome, however many calls there are.
 """
 
 from __future__ import annotations
@@ -49,12 +48,10 @@ class ConsecutiveFailures:
         self._failures = 0
 
     def record(self, now: float, failed: bool) -> bool:
-        """Note an outcome; return whether that is too much."""
         self._failures = self._failures + 1 if failed else 0
         return self._failures >= self._threshold
 
     def clear(self) -> None:
-        """Forget all outcomes."""
         self._failures = 0
 
     def counts(self, now: float) -> tuple[int, int]:
@@ -81,7 +78,6 @@ class CountWindow:
         self._minimum = min(minimum, size)
 
     def record(self, now: float, failed: bool) -> bool:
-        """Note an outcome; return whether that is too much."""
         outcomes = self._outcomes
         if len(outcomes) == outcomes.maxlen:
             self._failures -= outcomes[0]
@@ -90,12 +86,10 @@ class CountWindow:
         return is_too_much(len(outcomes), self._failures, self._rate, self._minimum)
 
     def clear(self) -> None:
-        """Forget all outcomes."""
         self._outcomes.clear()
         self._failures = 0
 
     def counts(self, now: float) -> tuple[int, int]:
-        """Return how many outcomes count, and how many failed."""
         return len(self._outcomes), self._failures
 
 
@@ -103,8 +97,8 @@ class CountWindow:
 class TimeWindow:
     """A share of failures among the outcomes of the last so many seconds.
 
-    Time is cut into ten slices, and a slice is forgotten as a whole. So an outcome counts for
-    at least nine tenths of the window, and at most the whole.
+    Time is cut into ten slices, each forgotten as a whole: an outcome counts for nine tenths of the
+    window at least.
 
     Example:
         >>> window = TimeWindow(10.0, rate=0.5, minimum=2)
@@ -126,7 +120,6 @@ class TimeWindow:
         self._total = self._failures = 0
 
     def record(self, now: float, failed: bool) -> bool:
-        """Note an outcome; return whether that is too much."""
         self._move_to(now)
         newest = self._slices[-1]
         newest[0] += 1
@@ -136,13 +129,11 @@ class TimeWindow:
         return is_too_much(self._total, self._failures, self._rate, self._minimum)
 
     def clear(self) -> None:
-        """Forget all outcomes."""
         for held in self._slices:
             held[:] = 0, 0
         self._total = self._failures = 0
 
     def counts(self, now: float) -> tuple[int, int]:
-        """Return how many outcomes count at time *now*, in seconds, and how many failed."""
         self._move_to(now)
         return self._total, self._failures
 
@@ -157,6 +148,6 @@ class TimeWindow:
 
 
 def is_too_much(total: int, failures: int, rate: float, minimum: int) -> bool:
-    """Return whether the share of failures is at least *rate*, of *minimum* outcomes or more."""
+    """Return whether the share of failures is *rate* or more, of *minimum* outcomes or more."""
     # Not `failures >= rate * total`: 0.07 * 100 is more than 7.
     return total >= minimum and failures / total >= rate

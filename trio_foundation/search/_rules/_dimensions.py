@@ -1,7 +1,7 @@
 """What a setting may be: a number between two others, or one of a few values.
 
-Each dimension turns a number from 0 to 1, its *unit*, into a value. So a sampler knows nothing
-of dimensions: it spreads points over the unit cube, at random or more evenly than that.
+A dimension turns a number from 0 to 1, its *unit*, into a value. So samplers know nothing of
+dimensions: they spread points over the unit cube.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ __all__ = [
 N = TypeVar("N", int, float)
 
 When: TypeAlias = Mapping[str, object] | Callable[[Mapping[str, Any]], bool] | None
-"""When a dimension counts: always, if None; else if dimensions named before it have these values
-(a set stands for any of its members), or if a function of the settings so far says so."""
+"""When a dimension counts: always, if None; if dimensions named before it have these values (a set
+stands for any of its members); or if a function of the settings so far says so."""
 
-# A random number from 0 to 1 is a multiple of 2**-53, so that this is exact, however many
-# values there are.
+# Random numbers from 0 to 1 are multiples of 2**-53, so this is exact for any number of values.
 _PARTS = 2**53
 
 
@@ -64,20 +63,20 @@ class Uniform:
     """The least value."""
 
     b: float
-    """The greatest value; with *step*, the greatest if the steps lead to it."""
+    """The greatest value, if *step* leads to it."""
 
     step: float | None = attrs.field(default=None, kw_only=True)
-    """How far it is from one value to the next, counted from *a*; None for any value between."""
+    """From one value to the next, counted from *a*; None for any value between."""
 
     when: When = attrs.field(default=None, kw_only=True)
-    """When the dimension counts; see `When`."""
+    """When it counts; see `When`."""
 
     _exact: tuple[Fraction, Fraction] = attrs.field(
         init=False, repr=False, eq=False, default=(Fraction(0), Fraction(0))
     )
 
     count: float = attrs.field(init=False, repr=False, eq=False, default=math.inf)
-    """How many values there are; `math.inf` without *step*, unless *a* is *b*."""
+    """How many values; `math.inf` without *step*, unless *a* is *b*."""
 
     def __attrs_post_init__(self) -> None:
         a, b = _check_bounds(self.a, self.b, finite_number)
@@ -91,22 +90,21 @@ class Uniform:
         step = finite_number("step", self.step)
         if not step > 0:
             raise ValueError(f"step must be more than 0, not {self.step!r}")
-        # What is written 0.1 is taken for 1/10, and not for the nearest float, or three steps
-        # would lead to 0.30000000000000004.
+        # 0.1 is taken for 1/10, or three steps would lead to 0.30000000000000004.
         start, width = Fraction(repr(a)), Fraction(repr(step))
         object.__setattr__(self, "step", step)
         object.__setattr__(self, "_exact", (start, width))
         object.__setattr__(self, "count", int((Fraction(repr(b)) - start) / width) + 1)
 
     def at(self, unit: float) -> float:
-        """Return the value for a number from 0 up to, but not including, 1."""
+        """Return the value for a number from 0 to below 1."""
         if self.step is not None:
             return self.nth(index_of(unit, int(self.count)))
         # Not a + unit * (b - a), which may be infinite, and beyond b by rounding.
         return min(max(self.a * (1 - unit) + self.b * unit, self.a), self.b)
 
     def nth(self, index: int) -> float:
-        """Return one of its values, by its number; only if there is an end to them."""
+        """Return a value by its number, if there is an end to them."""
         start, width = self._exact
         return float(start + index * width)
 
@@ -122,13 +120,10 @@ class Uniform:
         return 0 <= index < self.count and self.nth(index) == number
 
     def grid(self, count: int | None = None) -> Iterator[float]:
-        """Return values from *a* to *b*, *count* of them, or all.
+        """Return values from *a* to *b*, the least first.
 
         Args:
-            count: How many, both ends included; one is that in the middle.
-
-        Returns:
-            The values, the least first.
+            count: How many, both ends included (1 is the one in the middle); None for all.
 
         Raises:
             ValueError: If there is no end to them, and no *count*.
@@ -145,9 +140,7 @@ class Uniform:
 @final
 @attrs.frozen
 class LogUniform:
-    """A number from *a* to *b*, as likely to be from 1 to 10 as from 10 to 100.
-
-    For what is set by orders of magnitude, such as a learning rate.
+    """A number from *a* to *b*, as likely to be from 1 to 10 as from 10 to 100: a learning rate, say.
 
     Raises:
         TypeError: If *a* or *b* is no number.
@@ -165,7 +158,7 @@ class LogUniform:
     """The greatest value."""
 
     when: When = attrs.field(default=None, kw_only=True)
-    """When the dimension counts; see `When`."""
+    """When it counts; see `When`."""
 
     _logs: tuple[float, float] = attrs.field(init=False, repr=False, eq=False)
 
@@ -179,11 +172,11 @@ class LogUniform:
 
     @property
     def count(self) -> float:
-        """How many values there are: `math.inf`, unless *a* is *b*."""
+        """How many values: `math.inf`, unless *a* is *b*."""
         return 1 if self.a == self.b else math.inf
 
     def at(self, unit: float) -> float:
-        """Return the value for a number from 0 up to, but not including, 1."""
+        """Return the value for a number from 0 to below 1."""
         if unit in {0.0, 1.0}:  # the ends are met exactly
             return self.b if unit else self.a
         low, high = self._logs
@@ -197,10 +190,7 @@ class LogUniform:
         """Return *count* values from *a* to *b*, each as many times the one before.
 
         Args:
-            count: How many, both ends included; one is that in the middle.
-
-        Returns:
-            The values, the least first.
+            count: How many, both ends included; 1 is the one in the middle.
 
         Raises:
             ValueError: If there is no *count*, unless *a* is *b*.
@@ -233,13 +223,13 @@ class IntUniform:
     """The least value."""
 
     b: int
-    """The greatest value; the greatest if the steps lead to it."""
+    """The greatest value, if *step* leads to it."""
 
     step: int = attrs.field(default=1, kw_only=True)
-    """How far it is from one value to the next, counted from *a*."""
+    """From one value to the next, counted from *a*."""
 
     when: When = attrs.field(default=None, kw_only=True)
-    """When the dimension counts; see `When`."""
+    """When it counts; see `When`."""
 
     def __attrs_post_init__(self) -> None:
         a, b = _check_bounds(self.a, self.b, whole_number)
@@ -252,15 +242,15 @@ class IntUniform:
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """How many values."""
         return (self.b - self.a) // self.step + 1
 
     def at(self, unit: float) -> int:
-        """Return the value for a number from 0 up to, but not including, 1."""
+        """Return the value for a number from 0 to below 1."""
         return self.nth(index_of(unit, self.count))
 
     def nth(self, index: int) -> int:
-        """Return one of its values, by its number."""
+        """Return a value by its number."""
         return self.a + index * self.step
 
     def holds(self, value: object) -> bool:
@@ -271,7 +261,7 @@ class IntUniform:
         return self.a <= number <= self.b and (number - self.a) % self.step == 0
 
     def grid(self, count: int | None = None) -> Iterator[int]:
-        """Return its values, all or *count* of them, as evenly spread as may be."""
+        """Return all its values, or *count* of them, evenly spread."""
         return map(self.nth, spread(self.count, count))
 
     def __str__(self) -> str:
@@ -284,11 +274,10 @@ class IntUniform:
 class Choice:
     """One of a few values, of any kind, each as likely as any other.
 
-    All trials are given the values themselves, no copies: one that changes a list or a dictionary
-    changes it for those that come after it.
+    Trials are given the values themselves: one that changes a list changes it for the next.
 
     Raises:
-        TypeError: If *values* is text, or a set, whose order is another one in each run.
+        TypeError: If *values* is text, or a set, which has no order.
         ValueError: If there is no value, or one is there twice.
 
     Example:
@@ -297,22 +286,22 @@ class Choice:
     """
 
     values: tuple[Any, ...] = attrs.field(converter=distinct_values)
-    """The values, in their order; those that are equal and of one type are one."""
+    """The values, in order; 1, 1.0 and True are three."""
 
     when: When = attrs.field(default=None, kw_only=True)
-    """When the dimension counts; see `When`."""
+    """When it counts; see `When`."""
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """How many values."""
         return len(self.values)
 
     def at(self, unit: float) -> object:
-        """Return the value for a number from 0 up to, but not including, 1."""
+        """Return the value for a number from 0 to below 1."""
         return self.values[index_of(unit, len(self.values))]
 
     def nth(self, index: int) -> object:
-        """Return one of its values, by its number."""
+        """Return a value by its number."""
         return self.values[index]
 
     def holds(self, value: object) -> bool:
@@ -320,7 +309,7 @@ class Choice:
         return any(same(value, one) for one in self.values)
 
     def grid(self, count: int | None = None) -> Iterator[Any]:
-        """Return its values, all or *count* of them, as evenly spread as may be."""
+        """Return all its values, or *count* of them, evenly spread."""
         return map(self.nth, spread(self.count, count))
 
     def __str__(self) -> str:
@@ -354,7 +343,7 @@ def _between(
     dimension: Uniform | LogUniform, count: int | None, at: Callable[[float], float]
 ) -> Iterator[float]:
     if count is None:
-        raise ValueError(f"there is no end to {dimension}: say how many values")
+        raise ValueError(f"there is no end to {dimension}: say how many values, as in grid(5)")
     shares = [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
     return (at(share) for share in shares)
 

@@ -1,11 +1,10 @@
 r"""The lines of a journal: a header that says which search it is, then a line for each trial.
 
-Each line is a JSON object and ends with a newline, and a line counts only if it does: a process
-that dies while it writes leaves the beginning of a line, and that one trial is run again.
+Each is a JSON object and a newline. A line without the newline, which a dying process leaves,
+does not count; its trial is run again.
 
-The settings stand in the journal for whoever reads it. A search that goes on draws them anew,
-from the seed and the number of the trial, and looks whether they are the same: so a setting may
-be any object, of which the journal has a few words.
+Settings are written for people. A search that goes on draws them anew and compares the words: so
+a setting may be any object.
 """
 
 from __future__ import annotations
@@ -57,19 +56,16 @@ class Pages:
     """Its first line; None if it has not even that."""
 
     lines: dict[int, Line]
-    """The lines of the trials, by their numbers; of two, the later one."""
+    """The lines of the trials, by number; of two, the later one."""
 
     size: int
-    """How many bytes are lines; what follows is the beginning of one."""
+    """How many bytes are whole lines."""
 
 
 def header_of(
     space: SearchSpace, *, seed: int, sampler: str, iterations: float, maximize: bool
 ) -> Line:
-    """Return the header for a search.
-
-    Only where the number of trials decides which ones they are, it is part of the header.
-    """
+    """Return the header; *iterations* is in it only where it decides which the trials are."""
     header = {
         "journal": _FORMAT,
         "seed": seed,
@@ -104,7 +100,7 @@ def line_of(trial: Trial) -> Line:
 
 
 def trial_of(line: Line, params: dict[str, Any], error: Exception | None) -> Trial:
-    """Return the trial that a line tells of."""
+    """Return the trial of a line."""
     reports = {int(step): float(value) for step, value in line.get("reports", [])}
     value = line["value"]
     return Trial(
@@ -128,7 +124,7 @@ def decode(data: bytes) -> Pages:
     r"""Return what the bytes of a journal hold.
 
     Raises:
-        ValueError: If a line is none of a journal; its text is the number of the line.
+        ValueError: If a line is none of a journal; its text is the number.
 
     Example:
         >>> from ._dimensions import Uniform
@@ -152,7 +148,7 @@ def decode(data: bytes) -> Pages:
 
 
 def described(thing: object) -> object:
-    """Return in JSON's terms what a dimension is, or what a value is, which may be any object.
+    """Return a dimension, or any value, in JSON's terms.
 
     Example:
         >>> described(("rbf", 1.5)), described(math.sqrt), described(math.inf)
@@ -178,7 +174,7 @@ def words_for(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def same_words(one: object, other: object) -> bool:
-    """Return whether two things in JSON's terms are the same there: 1, 1.0 and true are three.
+    """Return whether two things are the same as JSON: 1, 1.0 and true are three.
 
     Example:
         >>> same_words({"a": 1, "b": 2}, {"b": 2, "a": 1}), same_words([1], [True])

@@ -1,4 +1,4 @@
-"""What a picture of a search shows: how the best has risen, and where on each axis a trial is."""
+"""What a picture of a search shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Axis", "axis_of", "far_limit", "rises_of", "tick_text", "worst_near"
 # Where trials are that have no such setting: below the axis.
 _NOWHERE = -0.12
 
-# More words than that at one axis would stand one upon the other.
+# More words would overlap.
 _MOST_TICKS = 20
 
 _FAR = 3
@@ -38,7 +38,7 @@ class Axis:
 
 
 def rises_of(trials: Iterable[Trial], *, maximize: bool) -> list[tuple[int, float]]:
-    """Return at which trials the best has become better, and what it was then.
+    """Return at which trials the best became better, and its value then.
 
     Example:
         >>> trials = [Trial(0, {}, 1.0), Trial(1, {}, 0.5), Trial(2, {}, 2.0)]
@@ -56,9 +56,7 @@ def rises_of(trials: Iterable[Trial], *, maximize: bool) -> list[tuple[int, floa
 
 
 def far_limit(values: Sequence[float], *, maximize: bool) -> float:
-    """Return from where on a value is so bad that beside it nobody could tell the others apart.
-
-    The better three quarters say how far the others may be.
+    """Return from where on a value is far off, beside the better three quarters.
 
     Example:
         >>> far_limit([7, 8, 9, -1000], maximize=True)
@@ -84,16 +82,7 @@ def worst_near(values: Sequence[float], *, maximize: bool) -> float:
 
 
 def axis_of(name: str, trials: Sequence[Trial], dimension: Dimension | None) -> Axis:
-    """Return where trials are on the axis of a setting; one without it is below the axis.
-
-    Args:
-        name: The name of the setting.
-        trials: The trials.
-        dimension: What the setting may be; None if nobody knows.
-
-    Returns:
-        The axis, with at least one tick.
-    """
+    """Return where trials are on a setting's axis, or below it if they have no such setting."""
     numbers = [as_number(trial.params[name]) for trial in trials if name in trial.params]
     if isinstance(dimension, Choice) or not numbers or None in numbers:
         return _axis_of_words(name, trials, dimension)

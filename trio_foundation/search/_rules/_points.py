@@ -1,8 +1,7 @@
 """Which points are the same, and how many there are.
 
-A search draws its points at random, so it draws some of a small space again and again. Two
-runs of the same settings tell no more than one, so what was there is left out; and when all
-points have been there, the search has ended.
+A search draws some points of a small space again. Those are left out, since they tell nothing
+new; when all points have been there, the search has ended.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ Units: TypeAlias = Callable[[int], Sequence[float]]
 """Where in the unit cube a trial is, by its number."""
 
 _MOST_CASES = 100_000
-"""How many cases are told apart before the points of a space are not counted any more."""
+"""How many cases are told apart; the points of a space with more are not counted."""
 
 _TURN = 64
 """How many draws may come to nothing before others get their turn."""
@@ -62,7 +61,7 @@ class Drawer:
         self._always_discrete = not endless
 
     def draw(self, units: Sequence[float]) -> tuple[dict[str, Any], Key | None]:
-        """Return a point, and its key; None if one of its settings has no end of values."""
+        """Return a point, and its key; None if one of its settings is continuous."""
         point = self._space.at(units)
         if self._never_twice:
             return point, None
@@ -79,11 +78,6 @@ class Drawer:
 @final
 class Draws(Iterator[Drawn | None]):
     """The trials to run, in order; now and then None, so that others get their turn.
-
-    Args:
-        space: The space.
-        units: Where each trial is.
-        iterations: How many are drawn; `math.inf` for as many as there are points.
 
     Example:
         >>> from ._dimensions import Choice
@@ -122,16 +116,7 @@ class Draws(Iterator[Drawn | None]):
         return None
 
     def catch_up(self, has_ended: Collection[int]) -> Iterator[Drawn]:
-        """Draw what an earlier run has drawn, and yield the trials that have ended in it.
-
-        Those that have not are to be run now, before all others.
-
-        Args:
-            has_ended: The numbers of those that have, each at least 0.
-
-        Yields:
-            The trials that have, in their order.
-        """
+        """Draw what an earlier run drew, and yield what ended in it; the rest is to be run first."""
         last = max(has_ended, default=-1)
         while self._next <= last and self._next < self._iterations:
             drawn = self._draw()
@@ -167,7 +152,7 @@ class Draws(Iterator[Drawn | None]):
 
 
 def point_count(space: SearchSpace) -> float:
-    """Return how many points a space has; `math.inf` if there is no end, or too many to count.
+    """Return how many points a space has; `math.inf` if endless, or too many to count.
 
     Example:
         >>> from ._dimensions import Choice, IntUniform
@@ -176,8 +161,7 @@ def point_count(space: SearchSpace) -> float:
         11
     """
     dimensions = list(space.dimensions.items())
-    # The cases that have to be told apart, each as the settings that a later condition asks
-    # for, with the number of points it stands for.
+    # What a later condition asks for, case by case, each with the number of its points.
     cases: dict[Key, tuple[dict[str, Any], float]] = {(): ({}, 1)}
     for place, (name, dimension) in enumerate(dimensions):
         if not _is_asked_for(name, [one for _, one in dimensions[place + 1 :]]):

@@ -1,7 +1,7 @@
 """Which trials are hopeless, judged by what they report on the way.
 
-A pruner is a function that is told how a trial stands, and says whether to end it. All numbers
-that it is told are scores: more is better, whatever the search looks for.
+A pruner is told how a trial stands, and says whether to end it. It is told scores: more is better,
+whatever the search looks for.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["MedianPruner", "Pruner", "Reports", "Standing", "SuccessiveHalvingPr
 class Standing:
     """How a trial stands among the others, at the step that it has just reported.
 
-    All scores are such that more is better: if the search minimizes, they are the values with
-    the other sign. NaN and infinity have become minus infinity, the worst.
+    In scores more is better: a search that minimizes turns the sign of its values. NaN and infinity
+    are minus infinity, the worst.
 
     Example:
         >>> standing = Standing(step=3, previous=2, score=0.5, others=[0.2, 0.7], ended=[0.7])
@@ -35,16 +35,16 @@ class Standing:
     """The step."""
 
     previous: int | None
-    """The step that it reported before this one; None if this is its first."""
+    """The step that it reported before; None at its first."""
 
     score: float
     """What it reported."""
 
     others: Sequence[float]
-    """What all other trials have reported at this step so far, the least first."""
+    """What all other trials have reported at this step, the least first."""
 
     ended: Sequence[float]
-    """What those of them did that have run to their end."""
+    """The same, of those that have run to their end."""
 
     @property
     def rank(self) -> int:
@@ -59,13 +59,11 @@ Pruner: TypeAlias = Callable[[Standing], bool]
 @final
 @attrs.frozen(kw_only=True)
 class MedianPruner:
-    """Ends a trial that is worse than the median of what the others had at the same step.
-
-    Only trials that have run to their end are compared with.
+    """Ends a trial that is below the median of those that ran to their end, at the same step.
 
     Raises:
-        TypeError: If one of the numbers is no whole number.
-        ValueError: If it is too small.
+        TypeError: If an argument is no whole number.
+        ValueError: If one is too small.
 
     Example:
         >>> prune = MedianPruner(warmup_trials=3)
@@ -76,10 +74,10 @@ class MedianPruner:
     """
 
     warmup_trials: int = 5
-    """How many trials must have run to their end before any is pruned, at least 1."""
+    """How many trials must have run to their end before, at least 1."""
 
     warmup_steps: int = 0
-    """Up to which step, that one excluded, no trial is pruned."""
+    """Before which step no trial is pruned."""
 
     def __attrs_post_init__(self) -> None:
         check_count("warmup_trials", self.warmup_trials, least=1)
@@ -98,12 +96,11 @@ class MedianPruner:
 class SuccessiveHalvingPruner:
     """Lets only the best of *reduction_factor* trials go on, at step 1, 3, 9, 27 and so on.
 
-    It does not wait for all to get there (so it is the asynchronous kind): a trial goes on if
-    it is among the best of those that have got there before it.
+    It is the asynchronous kind: it waits for no trial, but compares each with those before it.
 
     Raises:
-        TypeError: If one of the numbers is no whole number.
-        ValueError: If it is too small.
+        TypeError: If an argument is no whole number.
+        ValueError: If one is too small.
 
     Example:
         >>> prune = SuccessiveHalvingPruner(reduction_factor=2)
@@ -117,7 +114,7 @@ class SuccessiveHalvingPruner:
     """The first step at which trials are ended."""
 
     reduction_factor: int = 3
-    """One of how many goes on, and how many times the step is until it is decided again."""
+    """One of how many goes on; each deciding step is so many times the one before."""
 
     def __attrs_post_init__(self) -> None:
         check_count("min_steps", self.min_steps, least=1)
@@ -132,7 +129,7 @@ class SuccessiveHalvingPruner:
         return standing.rank >= places
 
     def _rung(self, step: int) -> int:
-        """Return how many decisions there are up to a step, that one included."""
+        """Return how many decisions there are up to and at a step."""
         rung, at = 0, self.min_steps
         while at <= step:
             rung, at = rung + 1, at * self.reduction_factor

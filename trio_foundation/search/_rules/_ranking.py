@@ -1,4 +1,4 @@
-"""Which trial is the best: one with a number, the largest or the smallest, the first of equals."""
+"""Which trial is the best: the one with the largest or smallest number, the first of equals."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ def score_of(value: float, *, maximize: bool) -> float:
 
 
 def is_better(trial: Trial, best: Trial | None, *, maximize: bool) -> bool:
-    """Return whether a trial is better than the best so far.
-
-    Trials come in the order of their ends, so the number decides between equals.
-    """
+    """Return whether a trial is better than the best so far; of equals, the lower number is."""
     score = _score(trial, maximize=maximize)
     if score == -math.inf:
         return False

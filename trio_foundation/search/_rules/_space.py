@@ -24,7 +24,7 @@ class RandomSource(Protocol):
     """
 
     def random(self) -> float:
-        """Return a number from 0 up to, but not including, 1."""
+        """Return a number from 0 to below 1."""
         ...
 
 
@@ -32,12 +32,11 @@ class RandomSource(Protocol):
 class SearchSpace:
     """The settings to choose from, by name.
 
-    A dimension with a *when* is part of a point only if its condition is met, so that no time
-    goes into settings that change nothing.
+    A dimension with a *when* is part of a point only if its condition is met.
 
     Args:
         **dimensions: What each setting may be: a `Uniform`, `LogUniform`, `IntUniform` or
-            `Choice`. A condition names dimensions that stand before its own.
+            `Choice`. A condition names dimensions before its own.
 
     Raises:
         TypeError: If one is no dimension.
@@ -69,7 +68,7 @@ class SearchSpace:
 
     @property
     def dimensions(self) -> Mapping[str, Dimension]:
-        """The dimensions by their names, in their order."""
+        """The dimensions by name, in order."""
         return MappingProxyType(self._dimensions)
 
     def __repr__(self) -> str:
@@ -85,15 +84,12 @@ class SearchSpace:
         return hash(tuple(self._dimensions))
 
     def sample(self, rng: RandomSource) -> dict[str, Any]:
-        """Return a random point.
+        """Return a random point, its settings by name.
 
         Each dimension takes one random number, whether its condition is met or not.
 
         Args:
             rng: Where the numbers come from, such as a `random.Random`.
-
-        Returns:
-            The settings by name.
 
         Raises:
             TypeError: If *rng* gives no random numbers.
@@ -111,10 +107,7 @@ class SearchSpace:
         """Return the point for a place in the unit cube.
 
         Args:
-            units: A number from 0 up to, but not including, 1 for each dimension.
-
-        Returns:
-            The settings by name.
+            units: A number from 0 to below 1 for each dimension.
 
         Example:
             >>> SearchSpace(x=Uniform(0, 10), y=Choice(["a", "b"])).at([0.5, 0.9])
@@ -127,16 +120,11 @@ class SearchSpace:
         return point
 
     def grid(self, count: int | None = None, /, **counts: int) -> Iterator[dict[str, Any]]:
-        """Yield the points of a grid, the last dimension changing fastest.
-
-        A dimension without a count shows all its values, or *count* of them.
+        """Return the points of a grid, made one by one, the last dimension changing fastest.
 
         Args:
-            count: How many values each dimension shows that is named by no other argument.
-            **counts: How many values a dimension shows, by its name.
-
-        Returns:
-            The points, made one by one; there may be very many.
+            count: How many values a dimension shows that *counts* does not name; None for all.
+            **counts: How many values a dimension shows, by name.
 
         Raises:
             TypeError: If a count is no whole number.
@@ -166,14 +154,11 @@ class SearchSpace:
         return self._walk({}, list(self._dimensions.items()), values)
 
     def validate(self, point: Mapping[str, object]) -> None:
-        """Refuse what is no point of the space.
-
-        Args:
-            point: Settings by name.
+        """Refuse settings by name that are no point of the space.
 
         Raises:
-            TypeError: If it is no mapping.
-            ValueError: If a setting is missing, too much, or has a value that it may not have.
+            TypeError: If they are no mapping.
+            ValueError: If one is missing, too much, or has a value that it may not have.
 
         Example:
             >>> SearchSpace(x=Uniform(0, 1)).validate({"x": 2})
@@ -193,12 +178,7 @@ class SearchSpace:
                 raise ValueError(f"{name} must be left out here: {_unmet(dimension.when)}")
 
     def is_met(self, when: When, point: Mapping[str, Any]) -> bool:
-        """Return whether a condition is met, as far as the settings are known.
-
-        Args:
-            when: The condition.
-            point: The settings of the dimensions that stand before.
-        """
+        """Return whether a condition is met by a point, whose dimensions before it are enough."""
         if when is None:
             return True
         if callable(when):

@@ -9,8 +9,8 @@ import attrs
 __all__ = ["Trial", "TrialState"]
 
 TrialState: TypeAlias = Literal["complete", "failed", "pruned", "cancelled"]
-"""How a trial has ended: it returned a number; it raised, returned none, or took too long; it
-was ended by the pruner; or the search was cancelled while it ran, which is no failure."""
+"""How a trial has ended: it returned a number; it raised, returned none, or took too long; the
+pruner ended it; or the search was cancelled meanwhile, which is no failure."""
 
 
 @final
@@ -24,20 +24,20 @@ class Trial:
     """
 
     index: int
-    """Its number, from 0; with the seed, it says what the settings are."""
+    """Its number, from 0; with the seed it says the settings."""
 
     params: dict[str, Any]
     """The settings by name."""
 
     value: float | None = None
-    """What it returned; if it was pruned, the value that it reported last; else None."""
+    """What it returned, or last reported if pruned; else None."""
 
     error: Exception | None = None
-    """What it raised, less its traceback, which would keep alive whatever its frames refer to;
-    `TaskTimeout` if it took too long, `FailedBefore` if it failed in the run of a journal."""
+    """What it raised, less its traceback; `TaskTimeout` if it took too long, `FailedBefore` if it
+    failed in the run of a journal."""
 
     state: TrialState = "complete"
-    """How it has ended."""
+    """How it ended."""
 
     duration: float = 0.0
     """How long it took, in seconds."""

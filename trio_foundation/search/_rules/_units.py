@@ -1,8 +1,7 @@
-"""Where in the unit cube a trial is, if the samplers need nothing but random numbers.
+"""Where in the unit cube a trial is, for samplers that need nothing but random numbers.
 
-Trial *i* depends on the seed and on *i* alone, so it is the same however many run at once, and
-in whatever order they end. The numbers are those of `random.Random.random`, which Python
-promises to keep the same for a seed from version to version; what shuffles and draws is not.
+Trial *i* depends on the seed and on *i* alone. Only `random.Random.random` is used: of Python's it
+alone gives the same for a seed from version to version.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ __all__ = ["latin_hypercube_units", "random_units"]
 
 
 def random_units(seed: int, size: int) -> Units:
-    """Return units that are random, and know nothing of each other.
+    """Return units that are random, each by itself.
 
     Example:
         >>> units = random_units(42, 2)

@@ -23,9 +23,7 @@ class _Floatable(Protocol):
 
 
 def as_number(value: object) -> float | None:
-    """Return a number as a float; None if it is none. NumPy's scalars are numbers too.
-
-    Those of NumPy that are truth values or complex have a ``__float__`` as well, and are none.
+    """Return a number as a float; None if it is none, as NumPy's truth values and complex numbers.
 
     Raises:
         OverflowError: If it is too large for a float.
@@ -44,12 +42,7 @@ def as_number(value: object) -> float | None:
 
 
 def finite_number(name: str, value: object) -> float:
-    """Return a number as a float, and refuse what is none, NaN and infinity.
-
-    Raises:
-        TypeError: If *value* is no number.
-        ValueError: If it is not finite, or too large for a float.
-    """
+    """Return a number as a float, and refuse what is none, NaN and infinity."""
     try:
         number = as_number(value)
     except OverflowError:
@@ -62,7 +55,7 @@ def finite_number(name: str, value: object) -> float:
 
 
 def is_between(low: float, value: object, high: float) -> bool:
-    """Return whether something is a number between two others, which may be equal to it.
+    """Return whether something is a number between two others, or one of them.
 
     Example:
         >>> is_between(0, 1, 1), is_between(0, 10**400, 1), is_between(0, "1", 1)
@@ -76,11 +69,7 @@ def is_between(low: float, value: object, high: float) -> bool:
 
 
 def whole_number(name: str, value: object) -> int:
-    """Return a whole number as an int, and refuse what is none; 2.0 is none.
-
-    Raises:
-        TypeError: If *value* is no whole number.
-    """
+    """Return a whole number as an int, and refuse what is none; 2.0 is none."""
     if not is_whole(value):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     return operator.index(value)
@@ -109,12 +98,7 @@ def same(one: object, other: object) -> bool:
 
 
 def distinct_values(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the values of a choice, and refuse what is no list of different ones.
-
-    Raises:
-        TypeError: If it is text or a set, or not iterable.
-        ValueError: If there is no value, or one is there twice.
-    """
+    """Return the values of a choice, and refuse what is no list of different ones."""
     if isinstance(values, (str, bytes)):
         raise TypeError(f"values must be a list, not {values!r}: write Choice([{values!r}])")
     if isinstance(values, (set, frozenset)):
@@ -127,7 +111,7 @@ def distinct_values(values: Iterable[Any]) -> tuple[Any, ...]:
     except TypeError:
         raise TypeError(f"values must be a list, not {values!r}: write Choice([...])") from None
     if not found:
-        raise ValueError("values must not be empty")
+        raise ValueError("values must not be empty: write Choice(['a', 'b'])")
     twice = _found_twice(found)
     if twice is not None:
         raise ValueError(f"values must differ, but {found[twice]!r} is there twice")

@@ -1,7 +1,6 @@
 """What a supervisor decides, without a clock and without a task.
 
-Time comes in as a number and a decision goes out as a value, so every rule that
-the trees recorded from Erlang rely on can be tested by arithmetic.
+Time comes in as a number and a decision goes out as a value.
 """
 
 from __future__ import annotations

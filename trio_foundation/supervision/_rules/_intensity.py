@@ -1,9 +1,8 @@
 """How many restarts are too many.
 
-A supervisor that restarts a broken child for ever hides the fault and keeps the
-machine busy with it. So it carries a limit, so many restarts in so many seconds, and
-fails in its turn when the limit is passed: that hands the fault to the level above,
-which may have a better idea.
+To restart a broken child for ever hides the fault and keeps the machine busy. So a supervisor has a
+limit, so many restarts in so many seconds, and fails when it is passed: the level above may have a
+better idea.
 """
 
 from __future__ import annotations
@@ -34,13 +33,9 @@ class RestartWindow:
     _admitted: deque[float] = attrs.field(init=False, factory=deque[float])
 
     def admit(self, now: float) -> bool:
-        """Count a restart at time *now*, in seconds, if the limit leaves room for it.
+        """Return whether the limit has room for a restart at time *now*, in seconds, and count it.
 
-        A restart exactly *within* seconds old still counts, as it does in OTP. A refused
-        restart does not count, because it does not happen.
-
-        Returns:
-            Whether there is room.
+        One exactly *within* seconds old still counts, as in OTP; a refused one does not.
         """
         if self.count(now) >= self.max_restarts:
             return False

@@ -1,7 +1,7 @@
 """Who is started again when a child has ended.
 
-Two tables. The first says whether the end of a child calls for a restart at all;
-the second says which of its siblings the restart takes along. Both are OTP's.
+Two tables, both OTP's: whether the end of a child calls for a restart at all, and which of its
+siblings the restart takes along.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ _RESTARTED_AFTER: dict[Restart, frozenset[ExitReason]] = {
 def is_restarted(restart: Restart, reason: ExitReason, *, was_ready: bool = True) -> bool:
     """Return whether a child that ended by itself is started again.
 
-    A child that ended before it was ready has failed to start, whatever its reason,
-    and a failed start counts as a crash.
+    One that ended before it was ready, for whatever reason, has crashed.
     """
     return ("crashed" if not was_ready else reason) in _RESTARTED_AFTER[restart]
 
 
 def restart_group(strategy: Strategy, members: Sequence[MemberT], leader: MemberT) -> list[MemberT]:
-    """Return the members that are restarted together with *leader*, oldest first.
+    """Return the members that are restarted with *leader*, itself included, oldest first.
 
-    They are stopped in the reverse of that order, and started in it. The leader is one
-    of them.
+    They are stopped in the reverse of that order, and started in it.
     """
     if strategy == "one_for_one":
         return [leader]

@@ -1,4 +1,4 @@
-"""What is decided about batches, without a task and without a clock."""
+"""What is decided about batches, without tasks or a clock."""
 
 from __future__ import annotations
 

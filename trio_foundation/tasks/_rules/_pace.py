@@ -1,8 +1,8 @@
 """How far a map may go ahead of who takes its results, and in which order they come.
 
-At most *limit* items run, and at most *limit* + *buffer* are ahead of the consumer, running or
-waiting for it. So a slow consumer holds the rest back, and so does a slow item at the head
-when the results come in the order of the items: those behind it wait for it, and count.
+At most *limit* items run, and at most *limit* + *buffer* run or wait for the consumer. So a slow
+consumer holds the rest back, and so does a slow item at the head of an ordered map: those behind it
+count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ R = TypeVar("R")
 class Pace:
     """Says how many items may have begun, and how many tasks may work on them.
 
-    It is asked for each item, so what it says are plain attributes.
+    It is asked for each item, so it answers by plain attributes.
 
     Example:
         >>> pace = Pace(limit=1, buffer=1)
@@ -38,17 +38,17 @@ class Pace:
         self._buffer = buffer
         self._taken = 0
         self.limit = limit
-        """How many tasks may work at once; 0 if there is nothing more to begin."""
+        """How many tasks may work at once; 0 if nothing more begins."""
         self.most_begun = limit + buffer
-        """How many items may have begun, before one more result is taken."""
+        """How many items may have begun before one more result is taken."""
         self.begun = 0
-        """How many items have begun; so, the number of the next, from 0."""
+        """How many items have begun, which is the number of the next."""
         self.workers = 0
         """How many tasks work."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is nothing more to begin."""
+        """Whether nothing more begins."""
         return not self.limit
 
     @property
@@ -68,7 +68,7 @@ class Pace:
         self.most_begun += 1
 
     def end(self) -> None:
-        """Note that there is nothing more to begin: no task waits for room, and all end."""
+        """Note that nothing more begins: no task waits for room, and all end."""
         self.limit = 0
         self.most_begun = math.inf
 
@@ -115,7 +115,7 @@ class Queue(Generic[R]):
         return self._next - first
 
     def pop(self) -> R:
-        """Take the next result that is ready; there is one."""
+        """Take the next result, which is ready."""
         return self._ready.popleft()
 
     def clear(self) -> None:

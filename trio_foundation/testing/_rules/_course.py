@@ -1,7 +1,6 @@
 """Which fault is due: what a plan says, and what the dice do.
 
-A course counts the checkpoints and the messages of each child, and answers which faults are
-due at this one. With the same seed, the same counts get the same answers.
+With the same seed, the same counts of checkpoints and messages get the same answers.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ class Chance:
     """How many faults there are at most."""
 
     def is_for(self, path: str) -> bool:
-        """Return whether the child at *path* is among them."""
         return not self.names or any(is_meant(name, path) for name in self.names)
 
 
@@ -53,7 +51,6 @@ class Course:
         self._messages = Counter[str]()
 
     def add(self, more: Fault | Chance) -> None:
-        """Add to the plan, or to the chances."""
         if isinstance(more, Fault):
             self._left.append(more)
         else:

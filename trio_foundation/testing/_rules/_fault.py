@@ -1,7 +1,6 @@
 """A fault, written down as data.
 
-A fault that is data can be printed by a test that fails, pasted into the next one, and made
-smaller by Hypothesis. So nothing in here does anything.
+So it can be printed by a test that fails, pasted into the next one, and made smaller by Hypothesis.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ FaultKind: TypeAlias = Literal["crash", "hang", "delay", "cancel", "interrupt", 
 ``crash``: what the child waits for raises an error. ``hang``: what it waits for happens, and the
 child does not go on until it is cancelled. ``delay``: it goes on some seconds later. ``cancel``:
 all of the child is cancelled, as by a scope of its own, so that it ends. ``interrupt``: what it
-waits for raises `KeyboardInterrupt`. ``starve``: some seconds pass in which no task at all runs,
-as in a busy loop.
+waits for raises `KeyboardInterrupt`. ``starve``: for some seconds no task at all runs, as in a
+busy loop.
 
 Example:
     >>> kind: FaultKind = "crash"
@@ -32,7 +31,7 @@ _LASTING = ("delay", "starve")
 
 @final
 class InjectedCrash(FoundationError):
-    """The error that a crash raises, if the fault names no other.
+    """What a crash raises, if the fault names no other error.
 
     Example:
         >>> print(InjectedCrash("app/web", 3))
@@ -61,10 +60,10 @@ class InjectedCrash(FoundationError):
 class Fault:
     """One fault: to whom, what, and when. Its ``repr`` is the line that makes it again.
 
-    Numbers count from 1, over all incarnations of the child, from when the faults became
-    active; see `Faults`.
+    How checkpoints and messages are counted, `Faults` says.
 
     Raises:
+        TypeError: If *error* is no class of errors, or cannot be called with a text.
         ValueError: If an option makes no sense, or if not exactly one of *at_checkpoint* and
             *at_message* is given.
 
@@ -85,13 +84,13 @@ class Fault:
     """At which of its checkpoints."""
 
     at_message: int | None = attrs.field(default=None, kw_only=True)
-    """At which of its messages, if it is a server."""
+    """Or at which of its messages, if it is a server."""
 
     seconds: float = attrs.field(default=1.0, kw_only=True)
-    """How long a ``delay`` or a ``starve`` lasts, in seconds; of no meaning to the others."""
+    """How long a ``delay`` or a ``starve`` lasts, in seconds."""
 
     error: type[Exception] = attrs.field(default=InjectedCrash, kw_only=True)
-    """What a ``crash`` raises: a class that can be called with a text."""
+    """The class of what a ``crash`` raises; it is called with a text."""
 
     def __attrs_post_init__(self) -> None:
         check_name("child", self.child)
@@ -153,10 +152,8 @@ def _check_error(error: object) -> None:
             error("a fault")
         except Exception as failure:
             raise TypeError(
-                f"a fault raises {error.__qualname__}('...'), which is not possible: {failure}"
+                f"a crash raises {error.__qualname__}('...'), which fails: {failure}; write a "
+                "class of errors that takes one text"
             ) from failure
         return
-    raise TypeError(
-        f"error must be a class of errors, not {error!r}: each fault raises an error of its own, "
-        "since one object that is raised twice grows"
-    )
+    raise TypeError(f"error must be a class of errors, such as ConnectionError, not {error!r}")

@@ -1,7 +1,6 @@
 """Checks of functions, made where they are written.
 
-An operation that cannot be called is found before the first one of its batch is, since what
-that one does stays done.
+What cannot be called has to be found before the first operation is called, which stays done.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ __all__ = ["check_completed", "check_operations", "count_taken"]
 R = TypeVar("R")
 
 _NOT_LISTS: tuple[type, ...] = (str, bytes)
-"""What is a sequence of its letters."""
+"""Sequences of their letters."""
 
 
 def check_operations(
@@ -34,8 +33,8 @@ def check_operations(
         The operations.
 
     Raises:
-        TypeError: If it is no list, or something in it cannot be called so. Coroutines in it
-            are closed, for nobody will await them any more.
+        TypeError: If it is no list, or something in it cannot be called so. Coroutines in it are
+            closed, for nobody will await them.
 
     Example:
         >>> async def deposit(amount): ...
@@ -93,7 +92,7 @@ def _refuse(caller: str, operations: tuple[object, ...]) -> NoReturn:
 
 
 def check_completed(completed: list[R]) -> list[R]:
-    """Refuse what results cannot be put into, one after the other from the first on.
+    """Refuse what is no empty list.
 
     Returns:
         The list.
@@ -118,8 +117,7 @@ def check_completed(completed: list[R]) -> list[R]:
 def count_taken(what: str, function: Callable[..., object], told: tuple[str, ...]) -> int:
     """Return how many of the things that a function may be told it takes.
 
-    Those are the positional arguments that it requires. One that it can do without keeps its
-    default; ``*args`` takes all.
+    Those are its required positional arguments; defaults are kept, and ``*args`` takes all.
 
     Args:
         what: What the function is, for the message.

@@ -1,12 +1,11 @@
 """Whose turn it is.
 
-Batches of one key run one after the other, in the order in which they came; those of other keys
-do not concern them. So there is a line for each key: one batch holds it, and the others wait.
-A line is there only while somebody holds it, or a program that names its keys after orders
-would keep a line for each order it ever had.
+Batches of one key run one after the other, in the order in which they came, and do not concern
+those of other keys. So each key has a line: one batch holds it, and the others wait. It is there
+only while somebody holds it, for a program may name keys after all orders it ever has.
 
-A batch may be executed within an operation of another one. If that one cannot end before this
-one has, both would wait for ever; who waits for whom is known here, so that is found.
+A batch executed within an operation of another may have to wait for that one, and both would wait
+for ever. Who waits for whom is known here, so that is found.
 """
 
 from __future__ import annotations
@@ -21,14 +20,7 @@ __all__ = ["Batch", "Line", "Lines"]
 
 @final
 class Batch:
-    """One batch, as those see it that wait for their turn.
-
-    Args:
-        tx_id: What it is called.
-        key: Whose line it is in.
-        outer: The batch that cannot end before this one has, since this one is executed within
-            an operation of it.
-    """
+    """One batch, as those see it that wait for their turn."""
 
     __slots__ = ("arrived_at", "begun_at", "inner", "key", "outer", "runs_in", "tx_id")
 
@@ -36,18 +28,17 @@ class Batch:
     """When it came, in seconds; minus infinity if nobody looked at the clock."""
 
     begun_at: float
-    """When its turn came, in seconds; infinity while it waits for that."""
+    """When its turn came, in seconds; infinity before."""
 
     inner: dict[Batch, Line] | None
-    """The batches within it that wait, and the lines in which they do; None if there never were
-    any."""
+    """Those batches within it that wait, with their lines; None if there never were any."""
 
     outer: Batch | None
-    """The batch that cannot end before this one has; None if there is none."""
+    """The batch that cannot end before this one, or None."""
 
     runs_in: tuple[Any, int] | None
-    """The task in which its operations run, and how many nurseries that had opened before; None
-    unless they run."""
+    """The task in which its operations run, and how many nurseries that had opened before; else
+    None."""
 
     def __init__(self, tx_id: object, key: Hashable, outer: Batch | None) -> None:
         self.tx_id = tx_id
@@ -57,7 +48,7 @@ class Batch:
         self.arrived_at = self.begun_at = -math.inf
 
     def outers(self) -> Iterator[Batch]:
-        """Yield the batch that this one is in, the one that that is in, and so on."""
+        """Yield the batches around this one, from the inside."""
         batch = self.outer
         while batch is not None:
             yield batch
@@ -66,11 +57,7 @@ class Batch:
 
 @final
 class Line:
-    """The batches of one key.
-
-    Args:
-        holder: The batch whose turn it is.
-    """
+    """The batches of one key."""
 
     __slots__ = ("holder", "waiting")
 
@@ -87,7 +74,7 @@ class Line:
 
 @final
 class Lines:
-    """The lines of all keys that have one."""
+    """The lines of all keys."""
 
     __slots__ = ("_lines", "waiting")
 
@@ -102,19 +89,14 @@ class Lines:
         return len(self._lines)
 
     def take(self, batch: Batch) -> Line | None:
-        """Make it the turn of a batch, unless it is another one's.
-
-        Returns:
-            The line to wait in; None if it is this one's turn.
-
-        Raises:
-            TypeError: If the key cannot be one.
-        """
+        """Give a batch its turn, and return None; or return the line to wait in."""
         try:
             line = self._lines.get(batch.key)
         except TypeError:
             key = batch.key
-            raise TypeError(f"key must be hashable, as those of a dict are, not {key!r}") from None
+            raise TypeError(
+                f"key must be hashable, such as a string or a tuple, not {key!r}"
+            ) from None
         if line is None:
             self._lines[batch.key] = Line(batch)
         return line
@@ -137,7 +119,7 @@ class Lines:
         self._wait_no_more(batch)
 
     def pass_on(self, batch: Batch) -> Batch | None:
-        """End the turn of a batch, and return the one whose turn it is now."""
+        """End a batch's turn, and return the one whose turn it is now."""
         line = self._lines[batch.key]
         if not line.waiting:
             del self._lines[batch.key]
@@ -147,19 +129,19 @@ class Lines:
         return line.holder
 
     def all_that_wait(self) -> list[tuple[Line, Batch]]:
-        """Return the batches that wait, and in which lines."""
+        """Return the batches that wait, with their lines."""
         return [(line, batch) for line in self._lines.values() for batch in line.waiting or ()]
 
     def is_part_of_a_turn(self, batch: Batch) -> bool:
-        """Return whether it is the turn of a batch that this one is in."""
+        """Return whether a batch around this one has its turn."""
         lines = [(outer, self._lines.get(outer.key)) for outer in batch.outers()]
         return any(line is not None and line.holder is outer for outer, line in lines)
 
     def would_wait_for_ever(self, line: Line, batch: Batch) -> bool:
-        """Return whether a batch would wait for itself, if it waited in this line.
+        """Return whether a batch would wait for itself in this line.
 
-        Within the batch that holds the line others may wait, in lines whose holders wait in
-        turn; if one of all these holders is a batch that this one is in, none of them can end.
+        Within the batch that holds the line others may wait, in lines whose holders wait in turn;
+        none of them can end if one is around this batch.
         """
         mine = set(batch.outers())
         seen: set[Batch] = set()

@@ -1,4 +1,4 @@
-"""What a saga is going to do, and in which order it is undone.
+"""What a saga does, and in which order it is undone.
 
 A plan is data: it can be checked, printed and walked through before anything is done.
 """
@@ -29,14 +29,14 @@ R = TypeVar("R")
 
 Fate: TypeAlias = Literal["done", "not_done", "unknown"]
 """What became of a step: ``done``, it returned; ``not_done``, it raised, or was not begun;
-``unknown``, it was cut off, so nobody knows how far it came. Cut off is what is cancelled or
-interrupted, and what runs out of time: with a `trio.TooSlowError` or `TimeoutError`."""
+``unknown``, it was cut off, by a cancellation, an interrupt, a `trio.TooSlowError` or a
+`TimeoutError`, so nobody knows how far it came."""
 
 Action: TypeAlias = (
     Callable[[], Awaitable[object]] | Callable[[Mapping[str, Any]], Awaitable[object]]
 )
-"""What a step does: an async function of nothing, or of the results of earlier stages, by the
-names of their steps."""
+"""What a step does: an async function of nothing, or of the results of earlier stages, a mapping
+by their steps' names."""
 
 Undo: TypeAlias = (
     Callable[[], Awaitable[object]]
@@ -49,7 +49,7 @@ its `Fate`. The result is None unless the fate is ``done``."""
 
 @runtime_checkable
 class StepRetry(Protocol):
-    """Whatever can call the action of a step for it: a `Retry`, or one of your own.
+    """Whatever can call a step's action for it: a `Retry`, or one of your own.
 
     Example:
         >>> class Twice:
@@ -73,7 +73,7 @@ class StepRetry(Protocol):
             What the action returned.
 
         Cancellation:
-            It has to let a cancellation through.
+            Has to be let through.
         """
         ...
 
@@ -98,11 +98,10 @@ class SagaStep:
     """What it is called; no other step of the saga is."""
 
     action: Action
-    """What it does. If it takes an argument, it is given the results of earlier stages."""
+    """What it does: see `Action`."""
 
     undo: Undo | None = None
-    """What undoes it. It is given as much as it takes of two things: the step's result, and its
-    `Fate`. With None, nothing is done to undo it."""
+    """What undoes it: see `Undo`. With None, nothing does."""
 
     retry: StepRetry | None = attrs.field(default=None, kw_only=True)
     """What calls the action, again if need be; None calls it once."""
@@ -125,7 +124,7 @@ class SagaStep:
 @final
 @attrs.frozen
 class PlannedStep:
-    """A step, with how many arguments its functions take."""
+    """A step, and how many arguments its functions take."""
 
     step: SagaStep
     action_takes: int
@@ -135,7 +134,7 @@ class PlannedStep:
 @final
 @attrs.frozen
 class Plan:
-    """The stages of a saga, one after the other; the steps of one run side by side.
+    """The stages of a saga, one after the other; the steps of one stage run side by side.
 
     Example:
         >>> async def book(): ...
@@ -152,11 +151,7 @@ class Plan:
         return (planned for stage in self.stages for planned in stage)
 
     def then(self, *steps: SagaStep) -> Plan:
-        """Return a plan with one stage more.
-
-        Raises:
-            ValueError: If a name is there already.
-        """
+        """Return a plan with one more stage, of steps with new names."""
         names = {planned.step.name for planned in self}
         for step in steps:
             if step.name in names:
@@ -168,22 +163,13 @@ class Plan:
         return Plan((*self.stages, tuple(_planned(step) for step in steps)))
 
     def to_undo(self, begun: Collection[str]) -> list[PlannedStep]:
-        """Return the steps to undo of those that have begun, in the order in which to do it.
-
-        It is the reverse of the order in which they are written, in a stage too: there they
-        began at the same time.
-        """
+        """Return the steps to undo of those begun, the last one written first."""
         return [
             one for one in reversed([*self]) if one.step.name in begun and one.step.undo is not None
         ]
 
     def described(self, saga: str, undo_timeout: float) -> Iterator[str]:
-        """Yield the lines that tell what it does.
-
-        Args:
-            saga: The name of the saga.
-            undo_timeout: How long an undo may take, in seconds, if its step does not say.
-        """
+        """Yield the lines that tell what it does, *undo_timeout* in seconds."""
         steps = len([*self])
         yield f"saga {saga!r}: {steps} step{'s' * (steps != 1)}"
         for number, stage in enumerate(self.stages, start=1):

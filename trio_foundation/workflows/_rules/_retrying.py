@@ -45,16 +45,8 @@ def delay_before_next(
 ) -> float | str:
     """Return after how many seconds to make the next attempt; or why there is none.
 
-    Nobody should sleep towards a deadline: an attempt that would begin when time is up is not
-    worth waiting for.
-
-    Args:
-        attempt: How many were made.
-        attempts: How many may be made.
-        backoff: How long to wait between two.
-        rng: Where the spread comes from.
-        now: The time, in seconds.
-        until: When there is no more time, in seconds.
+    *attempt* have been made. None begins at *until*, in seconds, or later: nobody should sleep
+    towards a deadline.
     """
     if attempt >= attempts:
         return f"attempt {attempt} of {attempts}"
