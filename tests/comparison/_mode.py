@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 from tests.comparison._needed import has_no, needed
-from tests.comparison._worlds import Answer, Broken, on_asyncio, yes_if
+from tests.comparison._worlds import PATIENCE, Answer, Broken, on_asyncio, yes_if
 
 mode = needed("mode")
 supervisors = needed("mode.supervisors")
+threads = needed("mode.threads")
 times = needed("mode.utils.times")
 
 if TYPE_CHECKING:
@@ -37,8 +39,12 @@ if TYPE_CHECKING:
 
         async def __aexit__(self, *_: object) -> None: ...
 
+    class ServiceThread(Service):
+        """A service in a thread of its own."""
+
 else:
     Service = mode.Service
+    ServiceThread = threads.ServiceThread
 
 run = on_asyncio
 
@@ -93,14 +99,19 @@ async def restart() -> Answer:
 
 async def limit() -> Answer:
     worker = Worker()
-    supervisor = await crashed(
-        worker, strategy=supervisors.OneForOneSupervisor, max_restarts=1, over=1
-    )
-    worker.bomb.set()
-    await settle()
-    given_up = supervisor.crashed and worker.starts == 2
-    await supervisor.stop()
-    return yes_if(given_up)
+    inner = supervisors.OneForOneSupervisor(max_restarts=1, over=1)
+    inner.add(worker)
+    outer = supervisors.OneForOneSupervisor()
+    outer.add(inner)
+    await outer.start()
+    seen = list[tuple[int, int]]()  # starts of the worker, restarts of its supervisor
+    for _ in range(2):
+        await settle()
+        worker.bomb.set()
+        await settle()
+        seen.append((worker.starts, inner.restart_count))
+    await outer.stop()
+    return yes_if(seen == [(2, 0), (2, 1)])
 
 
 async def order() -> Answer:
@@ -146,13 +157,23 @@ async def stop() -> Answer:
             await asyncio.sleep(MOMENT * (3 - "abc".index(self.name)))
             ended.append(self.name)
 
+    class Whole(Service):
+        def on_init_dependencies(self) -> list[Service]:
+            return [Tidy(name) for name in "abc"]
+
+    async with Whole():
+        pass
+    within_a_service = ended == ["c", "b", "a"]
+    ended.clear()
     supervisor = supervisors.OneForOneSupervisor()
     supervisor.add(*(Tidy(name) for name in "abc"))
     await supervisor.start()
     await supervisor.stop()
     # One after the other, each with time to clean up; but the first that was started first.
+    assert sorted(ended) == ["a", "b", "c"]
+    reverse = ended == ["c", "b", "a"]
     return yes_if(
-        ended == ["c", "b", "a"], otherwise="partly" if ended == ["a", "b", "c"] else "no"
+        reverse and within_a_service, otherwise="partly" if reverse or within_a_service else "no"
     )
 
 
@@ -261,7 +282,34 @@ async def preempt() -> Answer:
         before = beats
         sum(range(100_000))  # a worker that does not yield
         held_up = beats == before
-    return yes_if(not held_up)
+    in_a_thread = await goes_on_beside_a_thread()
+    return yes_if(
+        in_a_thread and not held_up, otherwise="partly" if in_a_thread or not held_up else "no"
+    )
+
+
+async def goes_on_beside_a_thread() -> bool:
+    """Return whether a service in a thread of its own that never yields holds up nobody."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Busy(ServiceThread):
+        async def on_start(self) -> None:
+            self.add_future(self.work())
+
+        async def work(self) -> None:
+            begun.set()
+            while not may_end.is_set():
+                pass
+
+    busy = Busy()
+    await busy.start()
+    try:
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await settle()
+        return begun.is_set() and not may_end.is_set()
+    finally:
+        may_end.set()
+        await busy.stop()
 
 
 async def kill() -> Answer:

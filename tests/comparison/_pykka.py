@@ -164,11 +164,17 @@ async def gone() -> Answer:
 
 async def keep() -> Answer:
     clerk = Clerk()
+    failed = clerk.ref.ask("bomb", block=False)
+    clerk.ref.tell("after an ask")
     for what in ("bomb", "one", "two"):
         clerk.ref.tell(what)
     clerk.free.set()
     clerk.wait_until_dead()
-    return yes_if(bool(clerk.handled))
+    try:
+        failed.get(timeout=PATIENCE)
+    except Broken:
+        assert clerk.handled[:1] == ["after an ask"]  # no crash, as that of a tell is
+    return yes_if(len(clerk.handled) > 1)
 
 
 async def cap() -> Answer:

@@ -55,7 +55,8 @@ YES, NO = Cell("yes"), Cell("no")
 RECORDED = Cell("yes", by="recorded")
 NO_SUPERVISORS = Cell("no", "It has no supervisors.")
 NO_MAILBOXES = Cell("no", "Services have no mailboxes.")
-IN_ONE_PROCESS = Cell("no", "All tasks share one process.")
+IN_ONE_THREAD = Cell("no", "All tasks share one thread.")
+IN_ONE_PROCESS = Cell("no", "All of it is one process.")
 OTHER_LIBRARIES = Cell("no", "Other libraries of Erlang and Elixir have it.", by="documented")
 NO_UPGRADE = Cell("no", by="documented")
 
@@ -90,7 +91,7 @@ ROWS = (
         "order",
         "Children start in order, each ready before the next",
         YES,
-        Cell("no", "It waits for no child to be ready."),
+        Cell("partly", "In order, but it waits for no child to be ready."),
         Cell("no", "start() does not wait for on_start."),
         YES,
         YES,
@@ -100,10 +101,10 @@ ROWS = (
         "groups",
         "One crash can restart the others, or those after it",
         YES,
-        Cell("no", "It has one_for_one only."),
+        Cell("partly", "A child that is a nursery is restarted whole."),
         NO_SUPERVISORS,
         Cell("partly", "All of them, or one; not those after it."),
-        Cell("partly", "A nursery is restarted whole."),
+        Cell("partly", "A child that is a nursery is restarted whole."),
         RECORDED,
     ),
     row(
@@ -112,7 +113,9 @@ ROWS = (
         YES,
         Cell("no", "All are cancelled at once."),
         YES,
-        Cell("partly", "In the order in which they were started."),
+        Cell(
+            "partly", "Services within a service; those of a supervisor, in the order of the start."
+        ),
         Cell("no", "All are cancelled at once."),
         RECORDED,
     ),
@@ -141,7 +144,7 @@ ROWS = (
         "Messages that wait survive a crash",
         YES,
         Cell("no", "Its mailbox is destroyed, and who sends is told."),
-        NO,
+        Cell("no", "Those to an actor that ends are refused; an error of an ask ends none."),
         NO_MAILBOXES,
         YES,
         Cell("no", "A process takes its mailbox along."),
@@ -209,11 +212,11 @@ ROWS = (
     row(
         "preempt",
         "A worker that never yields holds up nobody",
-        IN_ONE_PROCESS,
-        IN_ONE_PROCESS,
+        IN_ONE_THREAD,
+        IN_ONE_THREAD,
         Cell("yes", "Each actor is a thread."),
-        IN_ONE_PROCESS,
-        IN_ONE_PROCESS,
+        Cell("partly", "A ServiceThread has a thread of its own; other services share one."),
+        IN_ONE_THREAD,
         YES,
     ),
     row(

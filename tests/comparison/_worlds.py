@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, TypeVar
 import trio
 from trio.testing import MockClock
 
-__all__ = ["Answer", "Broken", "Trial", "elsewhere", "on_asyncio", "on_trio", "yes_if"]
+__all__ = ["PATIENCE", "Answer", "Broken", "Trial", "elsewhere", "on_asyncio", "on_trio", "yes_if"]
 
 Answer: TypeAlias = Literal["yes", "partly", "no"]
 
