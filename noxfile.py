@@ -247,7 +247,7 @@ def comparison(session: nox.Session) -> None:
     install(session, "comparison")
     leave_the_source_tree(session, *TESTS)
     session.env["PEERS_REQUIRED"] = "1"
-    pytest(session, "tests/comparison")
+    pytest(session, "tests/comparison", "tests/examples/test_howto.py")
 
 
 @nox.session(requires=["build"])

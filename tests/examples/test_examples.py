@@ -26,6 +26,8 @@ def run(program: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.realtime
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 def test_an_example_runs(program: Path) -> None:
+    if "from sklearn" in program.read_text("utf-8"):
+        pytest.importorskip("sklearn")
     ended = run(program)
     assert ended.returncode == 0, ended.stderr
 
@@ -35,6 +37,11 @@ def test_an_example_is_short_and_complete(program: Path) -> None:
     source = program.read_text("utf-8")
     assert len(source.splitlines()) < 60
     assert "def main(" in source
+
+
+def test_every_example_is_listed_on_their_page() -> None:
+    page = ROOT.joinpath("docs", "examples.rst").read_text("utf-8")
+    assert not [program.name for program in PROGRAMS if f"``{program.name}``" not in page]
 
 
 @pytest.mark.realtime

@@ -1,4 +1,4 @@
-"""A trip is booked in three places; when the last one says no, the others are cancelled."""
+"""A saga: a trip is booked in three places; when the last says no, the others are cancelled."""
 
 from __future__ import annotations
 
