@@ -283,9 +283,7 @@ async def fragile() -> None:
 def test_with_hypothesis_a_plan_shrinks_to_what_is_needed() -> None:
     smallest: list[tuple[Fault, ...]] = []
 
-    @settings(
-        max_examples=100, database=None, deadline=None, phases=[Phase.generate, Phase.shrink]
-    )
+    @settings(max_examples=100, database=None, deadline=None, phases=[Phase.generate, Phase.shrink])
     @given(fault_plans(["a", "b"], size=4, checkpoints=8), st.integers(0, 3))
     def find(plan: tuple[Fault, ...], seed: int) -> None:
         smallest.append(plan)
