@@ -175,6 +175,8 @@ def tests(session: nox.Session) -> None:
     everything = [*LIBRARY, "--pyargs", "trio_foundation"]
     if session.python != NEWEST:
         everything += ["-m", QUICK]
+    if session.python not in (OLDEST, NEWEST):
+        everything += ["--hypothesis-profile", "brief"]
     if session.python != OLDEST:
         pytest(session, *everything)
         return
@@ -247,7 +249,7 @@ def comparison(session: nox.Session) -> None:
     install(session, "comparison")
     leave_the_source_tree(session, *TESTS)
     session.env["PEERS_REQUIRED"] = "1"
-    pytest(session, "tests/comparison", "tests/examples/test_howto.py")
+    pytest(session, "tests/comparison", "tests/examples/test_how_to.py")
 
 
 @nox.session(requires=["build"])

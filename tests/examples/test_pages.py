@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -183,7 +184,7 @@ def test_a_syntax_error_ends_only_its_command(page: Path) -> None:
 
 @pytest.mark.realtime
 def test_a_command_that_hangs_is_told_and_ended(page: Path) -> None:
-    hang = f"$ {sys.executable} -c 'import time; print(\"waits\"); time.sleep(70)'"
+    hang = f"$ {shlex.quote(sys.executable)} -c 'import time; print(\"waits\"); time.sleep(70)'"
     before = time.monotonic()
     (found,) = found_on(page, "$ echo one", "one", hang, "$ echo two", "two", time_limit=1.0)
     assert time.monotonic() - before < 10

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 # No checker knows triotp, which needs Python 3.13; so it is not called a Python file.
-ON_TRIOTP = HOWTO / "till_on_triotp.py.txt"
+ON_TRIOTP = HOW_TO / "till_on_triotp.py.txt"
 
 
 def printed(program: Path) -> list[str]:
@@ -29,7 +29,7 @@ def test_the_program_for_triotp_is_python() -> None:
 def test_the_till_counts_the_same_on_triotp_as_on_ours(tmp_path: Path) -> None:
     pytest.importorskip("triotp")
     theirs = printed(Path(shutil.copy(ON_TRIOTP, tmp_path / "till_on_triotp.py")))
-    ours = printed(HOWTO / "till.py")
+    ours = printed(HOW_TO / "till.py")
     assert [line for line in ours if line.startswith("total")] == [
         line for line in theirs if line.startswith("total")
     ]
