@@ -377,7 +377,7 @@ def says_what_it_raises(public: Public) -> Iterator[str]:
             where = "of the class" if function.node.name in SPOKEN_FOR else "of its docstring"
             yield (
                 f"{function.path} raises {error} and does not say so: write "
-                f"`{error}: If ...` in the section `Raises:` {where}"
+                f"`{error}: ...` in the section `Raises:` {where}"
             )
 
 

@@ -163,6 +163,7 @@ def test_a_failure_tells_the_step_and_how_to_see_it_again() -> None:
     with pytest.raises(AssertionError, match="too late"):
         cancel_at_each_step(scenario, only=only)
     assert cancel_at_each_step(scenario, only=only - 1) == 1
+    assert cancel_at_each_step(scenario, only=1_000) == 0
 
 
 def test_a_seed_stands_for_an_order_of_tasks() -> None:

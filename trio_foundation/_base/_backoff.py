@@ -1,8 +1,4 @@
-"""How long to wait before the next attempt.
-
-What has just failed will most likely fail again at once, and a thousand clients should not try
-again at the same moment: so delays grow, up to a maximum, and are spread a little.
-"""
+"""How long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -28,8 +24,8 @@ class Backoff:
     It counts no attempts, and may be shared by any number of children.
 
     Raises:
-        TypeError: If an argument is no number.
-        ValueError: If one is NaN or out of its range.
+        TypeError: An argument that is no number.
+        ValueError: One that is NaN or out of range.
 
     Example:
         >>> backoff = Backoff(initial=0.5, factor=2.0, maximum=3.0, jitter=0.0)
@@ -41,19 +37,18 @@ class Backoff:
     """The delay before the first new attempt, in seconds; finite. With 0, every delay is 0."""
 
     factor: float = 2.0
-    """How many times longer each delay is than the one before it; 1 or more, and finite. With 1,
-    all delays are the same."""
+    """How many times longer each delay is than the one before; 1 or more, and finite."""
 
     maximum: float = 30.0
-    """No delay is longer than this, in seconds, spread included, even if *initial* is; finite."""
+    """The longest delay, in seconds, spread included, even if *initial* is longer; finite."""
 
     jitter: float = 0.1
-    """The share by which a delay is spread both ways, from 0 to 1. With 0.1, a delay of 10
-    seconds lasts from 9 to 11."""
+    """The share by which a delay is spread both ways, from 0 to 1. With 0.1, 10 seconds become 9
+    to 11."""
 
     reset_after: float = 60.0
-    """After how many seconds without a failure the next delay is the first one again; more
-    than 0. With `math.inf`, never."""
+    """After how many seconds without a failure the next delay is the first again; more than 0.
+    With `math.inf`, never."""
 
     def __attrs_post_init__(self) -> None:
         check_seconds("initial", self.initial, finite=True)
@@ -66,16 +61,15 @@ class Backoff:
         """Return the delay before a new attempt, in seconds.
 
         Args:
-            attempt: Which attempt this is, from 0; it may be as large as it likes.
-            rng: Where the spread comes from; a seeded one gives the same delays again. By default
-                the functions of `random`.
+            attempt: Which attempt this is, from 0, however large.
+            rng: Where the spread comes from; a seeded one repeats it. By default `random` itself.
 
         Returns:
             A number of seconds from 0 to *maximum*, where the spread is cut off.
 
         Raises:
-            TypeError: If *attempt* is no whole number.
-            ValueError: If *attempt* is below 0.
+            TypeError: *attempt* is no whole number.
+            ValueError: *attempt* is below 0.
 
         Example:
             >>> backoff = Backoff(initial=10.0, jitter=0.1)

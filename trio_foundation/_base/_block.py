@@ -1,4 +1,4 @@
-"""What a block says to whoever enters it as a plain one."""
+"""Blocks for ``async with``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 
 class AsyncBlock(AbstractAsyncContextManager[ValueT_co]):
-    """A block that is entered by ``async with``, and says so where ``with`` is written."""
+    """A block for ``async with`` that says so where ``with`` is written."""
 
     __slots__ = ()
 

@@ -1,9 +1,7 @@
 """Checks of arguments, made where the argument is written.
 
-A nonsensical number does its harm far from the line that wrote it: a limit that is NaN is never
-reached. So each public function refuses it, shows it, and says what to write. What passed a check
-is trusted. A good value costs one or two comparisons: words are made for errors only. Here *name*
-is always the argument's name, for the message.
+Each public function refuses nonsense, shows it, and says what to write; what passed is trusted.
+*name* is always the argument's name, for the message. Words are made for errors only.
 """
 
 from __future__ import annotations
@@ -35,8 +33,8 @@ def check_seconds(
     With *above_zero*, 0 is refused too; with *finite*, `math.inf`.
 
     Raises:
-        TypeError: If *value* is no number.
-        ValueError: If it is negative or NaN, or refused by the options.
+        TypeError: *value* is no number.
+        ValueError: It is negative or NaN, or refused by the options.
 
     Example:
         >>> check_seconds("grace", 5)
@@ -58,8 +56,8 @@ def check_number(name: str, value: object, *, least: float, most: float = math.i
     """Return a number without a unit, as a float; refuse what is none from *least* to *most*.
 
     Raises:
-        TypeError: If *value* is no number.
-        ValueError: If it is NaN, infinite (whatever *most* is), or outside the limits.
+        TypeError: *value* is no number.
+        ValueError: It is NaN, infinite (whatever *most* is), or outside the limits.
 
     Example:
         >>> check_number("jitter", 1.5, least=0, most=1)
@@ -88,8 +86,8 @@ def check_count(name: str, value: object, *, least: int = 0, allow_inf: bool = F
     With *allow_inf*, `math.inf` stands for "without a limit".
 
     Raises:
-        TypeError: If *value* is no whole number.
-        ValueError: If it is below *least*.
+        TypeError: *value* is no whole number.
+        ValueError: It is below *least*.
 
     Example:
         >>> check_count("max_restarts", 3)
@@ -112,8 +110,8 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse what is none of *choices*, as `typing.get_args` gives them for a `typing.Literal`.
 
     Raises:
-        TypeError: If *value* is no string.
-        ValueError: If it is another string.
+        TypeError: *value* is no string.
+        ValueError: It is another string.
 
     Example:
         >>> check_choice("restart", "sometimes", ("permanent", "transient", "temporary"))
@@ -129,11 +127,11 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def check_name(name: str, value: object) -> str:
-    """Return a name; refuse anything but a string, and the empty string.
+    """Return a name, which is a string and not empty.
 
     Raises:
-        TypeError: If *value* is no string.
-        ValueError: If it is empty.
+        TypeError: *value* is no string.
+        ValueError: It is empty.
 
     Example:
         >>> check_name("name", "")
@@ -151,7 +149,7 @@ def check_bool(name: str, value: object) -> bool:
     """Return a truth value; refuse what is neither `True` nor `False`, 0 and 1 included.
 
     Raises:
-        TypeError: If *value* is anything else.
+        TypeError: *value* is anything else.
 
     Example:
         >>> check_bool("significant", 1)
@@ -175,14 +173,14 @@ def check_async_fn(
     A function that is not ``async`` may still return something to await, so it passes.
 
     Args:
-        caller: The function that was given *async_fn*, as users write it.
+        caller: What was given *async_fn*, as users write it.
         async_fn: What should be an async function.
-        args: The arguments that came with it.
-        before: The arguments that came before it.
+        args: The arguments after it.
+        before: The arguments before it.
 
     Raises:
-        TypeError: If *async_fn* is a coroutine (which is closed), an async generator function, or
-            not callable.
+        TypeError: *async_fn* is a coroutine (closed by this), an async generator function, or not
+            callable.
 
     Example:
         >>> async def poll(seconds): ...
@@ -200,7 +198,7 @@ write start_soon(poll, 10), not start_soon(poll(10))
 
 
 def is_plain_function(function: object) -> bool:
-    """Return whether something can be called, and nobody need await what it returns.
+    """Return whether something can be called, and returns nothing to await.
 
     Example:
         >>> async def wait(): ...
@@ -215,9 +213,7 @@ def is_plain_function(function: object) -> bool:
 
 
 def fits(function: Callable[..., object], *args: object, **kwargs: object) -> bool:
-    """Return whether a function can be called with these arguments.
-
-    Of a decorated one, what it decorates counts.
+    """Return whether a function, or what it decorates, can be called with these arguments.
 
     Example:
         >>> async def poll(url, *, seconds=10): ...
@@ -261,7 +257,7 @@ def _refuse_async_fn(
 
 
 def _written_arguments(coroutine: CoroutineType[Any, Any, Any]) -> list[str]:
-    """Return the arguments of a coroutine that has not begun, as source code."""
+    """Return the arguments of an unbegun coroutine, as source code."""
     code: CodeType = coroutine.cr_code
     takes_more = code.co_kwonlyargcount or code.co_flags & (
         inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
@@ -274,7 +270,7 @@ def _written_arguments(coroutine: CoroutineType[Any, Any, Any]) -> list[str]:
 
 
 def _written(value: object) -> str:
-    """Return a short plain value as source code, and ``...`` for any other."""
+    """Return a short plain value as source code, else ``...``."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         text = repr(value)
         if len(text) <= 20:

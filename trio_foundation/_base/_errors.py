@@ -8,8 +8,8 @@ __all__ = ["FoundationError"]
 class FoundationError(Exception):
     """The root of every error that this library raises for something that happened.
 
-    Misuse is not among them: a wrong argument is a `TypeError` or a `ValueError`, a call in the
-    wrong place a `RuntimeError`.
+    Not of misuse: a wrong argument is a `TypeError` or a `ValueError`, a call in the wrong place a
+    `RuntimeError`.
 
     Example:
         >>> class PrinterOnFire(FoundationError):

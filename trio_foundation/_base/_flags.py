@@ -1,8 +1,4 @@
-"""Switches for rolling out a stricter behaviour bit by bit.
-
-A flag makes one part of a program lax for a while. It belongs to the context: tasks started in
-the block have it, others do not.
-"""
+"""Switches for rolling out a stricter behaviour bit by bit."""
 
 from __future__ import annotations
 
@@ -43,10 +39,10 @@ current_flags: ContextVar[Mapping[str, bool]] = ContextVar(
 
 
 def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
-    """Set rollout flags for the code, and the tasks, that start in this block.
+    """Set rollout flags for the code in this block, and the tasks that it starts.
 
     A flag is read when a supervisor is opened, or a map without one is called: what is open does
-    not change. Flags that are not named keep their value; leaving the block restores all.
+    not change. Flags not named keep their value; leaving the block restores all.
 
     Args:
         **overrides: The flags to set, `True` or `False`; all are normally `True`. Without
@@ -58,7 +54,7 @@ def flags(**overrides: Unpack[FlagOverrides]) -> AbstractContextManager[None]:
         The block, for ``with``.
 
     Raises:
-        TypeError: If there is no such flag, or its value is no `bool`.
+        TypeError: There is no such flag, or its value is no `bool`.
 
     Example:
         >>> with flags(use_strict_supervision=False):

@@ -1,7 +1,6 @@
 """One home for every name.
 
-The file a class is written in may move. This makes what a traceback prints, a pickle stores and
-the documentation links to agree with where users import it from.
+What tracebacks print, pickles store and the documentation links to is where users import it from.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ __all__ = ["give_home"]
 def give_home(namespace: dict[str, Any]) -> None:
     """Make the classes and functions that a door exports say that they live there.
 
-    Each door calls it in its last line, with its ``globals()``. What was written outside the door's
-    package is left alone.
+    Each door calls it last, with its ``globals()``. What comes from outside its package is left
+    alone.
 
     Example:
         >>> from trio_foundation import Backoff

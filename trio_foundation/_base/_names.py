@@ -8,7 +8,7 @@ __all__ = ["name_of", "seconds_in_words", "told", "written"]
 
 
 def name_of(function: object) -> str:
-    """Return the name of a function, also if its arguments are bound.
+    """Return the name of a function, also of a `functools.partial`.
 
     Example:
         >>> name_of(functools.partial(print, 1))
@@ -21,7 +21,7 @@ def name_of(function: object) -> str:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """Return a length of time for people: to three digits, or to whole seconds.
+    """Return a time for people: to three digits, or to whole seconds.
 
     Example:
         >>> seconds_in_words(0.12345), seconds_in_words(86400.4), seconds_in_words(1e-7)

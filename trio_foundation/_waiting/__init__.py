@@ -1,4 +1,4 @@
-"""Waiting until a value is what one waits for, by trio_util's ``AsyncValue``, with types."""
+"""Waiting for a value, by trio_util's ``AsyncValue``, with types."""
 
 from __future__ import annotations
 

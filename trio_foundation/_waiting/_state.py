@@ -56,11 +56,10 @@ class State(Generic[T]):
         """Wait until the value satisfies a condition; a checkpoint also if it does already.
 
         Args:
-            predicate: The condition; a quick function that does not raise, since it is called by
-                whoever sets the value.
+            predicate: The condition; quick, and it does not raise: whoever sets the value calls it.
 
         Returns:
-            The value that satisfied it; by now it may be another.
+            The value that satisfied it; it may have changed since.
 
         Cancellation:
             Leaves nothing behind.

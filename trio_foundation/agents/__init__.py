@@ -1,8 +1,8 @@
 """Who can do what, and who gets the message?
 
 An `Agent` is a server that is given messages. An `AgentRegistry` knows which agents there are,
-what they are capable of, and how they are; a `Coordinator` brings messages to them, through a
-circuit breaker and a bounded buffer for each, and says what became of every one.
+what they can do, and how they are; a `Coordinator` brings them messages, through a circuit breaker
+and a bounded buffer for each, and says what became of every one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What users write: a class whose `receive` is given messages."""
+"""The base class of agents."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Agent"]
 class Agent(Server):
     """The base class of agents: servers that a `Coordinator` delivers messages to.
 
-    A message is delivered when `receive` has returned. If that raises a `CallError`, this one message
-    is refused; any other error crashes the agent, and its supervisor decides what becomes of it.
+    A message is delivered when `receive` has returned. A `CallError` refuses this one message; any
+    other error crashes the agent, and its supervisor decides what becomes of it.
     `Coordinator.request` calls any other public async method.
 
     Example:
@@ -38,9 +38,9 @@ class Agent(Server):
     """
 
     answered: AnsweredKeys | None = None
-    """What was answered under which key; a message with such a key is answered from it, without
-    `receive`. To last over a crash it has to be made outside of the agent, and handed to it. Give
-    each agent its own, or one would not receive what another has answered."""
+    """Answers by key: a message whose key is there is answered without `receive`. Made outside the
+    agent and handed to it, they outlast a crash. Give each agent its own: what another has answered
+    it would not receive."""
 
     _parcel: Parcel | None = None
 
@@ -59,17 +59,17 @@ class Agent(Server):
             )
 
     async def receive(self, message: object, *, sender: str | None = None) -> object:
-        """Handle one message, as the class of the agent writes it; to return acknowledges it.
+        """Handle one message, as the agent's class writes it; to return acknowledges it.
 
         Args:
             message: The message.
-            sender: Who sends it, if that was said.
+            sender: Its sender, if told.
 
         Returns:
             The answer: `Receipt.reply`.
 
         Raises:
-            NotImplementedError: If the class does not write it.
+            NotImplementedError: The class does not write it.
 
         Cancellation:
             It goes on when the sender has left. The end of the agent cancels it.
@@ -88,7 +88,7 @@ class Agent(Server):
     @property
     @final
     def delivery(self) -> Delivery:
-        """What is known of the message in hand: its number, its key, whether it came before.
+        """What is known of the message in hand: its number, key, and whether it came before.
 
         Raises:
             RuntimeError: Outside `receive`.
@@ -106,7 +106,7 @@ class Agent(Server):
         :meta private:
 
         Returns:
-            What `receive` returned, now or when it was given this key before.
+            What `receive` returned, now or for this key before.
 
         Cancellation:
             As with `receive`.

@@ -13,16 +13,16 @@ __all__ = ["AnsweredKeys"]
 class AnsweredKeys:
     """A bounded memory of answers by idempotency key; the oldest goes first.
 
-    Who does not know what became of a message sends it again under the same key; as long as the answer
-    is remembered, it is handled once. A handler that crashed half way left no answer: if that matters,
-    write down the effect and the key together, in a database say.
+    A message that is sent again under its key is handled once, as long as the answer is
+    remembered. A handler that crashed half way left no answer: if that matters, store effect and
+    key together, in a database say.
 
     Args:
         capacity: How many answers are kept.
 
     Raises:
-        TypeError: If *capacity* is no whole number.
-        ValueError: If it is below 1.
+        TypeError: *capacity* is no whole number.
+        ValueError: It is below 1.
 
     Example:
         >>> from functools import partial
@@ -54,7 +54,7 @@ class AnsweredKeys:
         return self._answers[key]
 
     def keep(self, key: str, answer: object) -> None:
-        """Remember the answer to a key, and forget the oldest if there is no room."""
+        """Remember an answer, and forget the oldest if there is no room."""
         self._answers[key] = answer
         if len(self._answers) > self._capacity:
             del self._answers[next(iter(self._answers))]

@@ -1,4 +1,4 @@
-"""One attempt to deliver a message, through the receiver's circuit breaker."""
+"""One attempt at a delivery, through the receiver's circuit breaker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["ask", "attempt"]
 R = TypeVar("R")
 
 _FAILURES = (CallFailed, CallError, MailboxFull, ServerGone, SelfCall)
-"""What a call fails with, other than by a mistake of the program."""
+"""What a call fails with, mistakes of the program aside."""
 
 
 async def attempt(lane: Lane, ref: Ref[Agent], parcel: Parcel, seconds: float) -> object:
-    """Deliver a message, and return the answer; if BreakerOpen is raised, nothing has happened."""
+    """Return the answer to a message; if BreakerOpen is raised, nothing has happened."""
     try:
         async with lane.breaker.guard():
             lane.note_sent(parcel)

@@ -1,4 +1,4 @@
-"""Changes of a registry of agents, as data, and made one after the other."""
+"""Changes of a registry of agents, as data."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class RegisterAgent:
     """Register an agent: what `AgentRegistry.register` is given, as data.
 
     Raises:
-        TypeError: If something is missing, or of the wrong kind.
-        ValueError: If something makes no sense.
+        TypeError: As `AgentRegistry.register` does.
+        ValueError: As that does.
 
     Example:
         >>> from trio_foundation.messaging import serve
@@ -57,7 +57,7 @@ not 'ok'
     """
 
     agent_id: str
-    """What the agent is called."""
+    """Its id."""
 
     ref: Ref[Agent]
     """How it is reached."""
@@ -91,7 +91,7 @@ not 'ok'
 
     @property
     def all_attributes(self) -> dict[str, Any]:
-        """All that it is found by, the four that every agent has included."""
+        """What it is found by, with the four that every agent has."""
         return {**{name: getattr(self, name) for name in REQUIRED}, **self.attributes}
 
 
@@ -106,7 +106,7 @@ class UnregisterAgent:
     """
 
     agent_id: str
-    """What the agent is called."""
+    """Its id."""
 
 
 @final
@@ -115,8 +115,8 @@ class UpdateAgent:
     """Change some attributes of an agent.
 
     Raises:
-        TypeError: If an attribute is of the wrong kind.
-        ValueError: If one makes no sense, or every agent has one that is to go.
+        TypeError: As `AgentRegistry.update` does.
+        ValueError: As that does; or *without* names one that every agent has.
 
     Example:
         >>> UpdateAgent("ann", {"health": "degraded"}).attributes
@@ -124,7 +124,7 @@ class UpdateAgent:
     """
 
     agent_id: str
-    """What the agent is called."""
+    """Its id."""
 
     attributes: Mapping[str, object] = NOTHING
     """Those that change or are new."""
@@ -174,7 +174,7 @@ def _check_without(without: Collection[str]) -> frozenset[str]:
 
 
 def registrations_in(agents: Iterable[object]) -> list[RegisterAgent]:
-    """Return what a batch is to register; an error says at which place."""
+    """Return what a batch registers; an error says at which place."""
     found: list[RegisterAgent] = []
     for place, one in enumerate(agents):
         try:
@@ -214,9 +214,9 @@ def _registration(given: dict[str, Any]) -> RegisterAgent:
 
 @final
 class AgentChangeFailed(FoundationError):
-    """A change raised; those before it are made, and stay, those after it were not begun.
+    """A change raised; those before it stay, those after it were not begun.
 
-    The ``__cause__`` is what the change raised.
+    The ``__cause__`` is what it raised.
 
     Example:
         >>> from trio_foundation.registry import NotRegistered
@@ -228,7 +228,7 @@ before it stay, unless the changes in `undo` are made
     """
 
     index: int
-    """Which change it was; the first is 0."""
+    """Which change, from 0."""
 
     change: AgentChange
     """The change."""
@@ -261,31 +261,29 @@ async def change_serially(
 ) -> list[AgentChange]:
     """Make changes as one batch of serial operations, and return what would undo them.
 
-    Nothing is rolled back: a change that fails leaves those before it, and other tasks see them
-    one by one. For all or nothing use `AgentRegistry.batch_register` or
-    `AgentRegistry.transaction`; this is for changes that take turns with other work under the
-    same key, the name of the registry.
+    They take turns with other work under the same key, the registry's name. A change that fails
+    leaves those before it, and other tasks see them one by one; for all or nothing use
+    `AgentRegistry.batch_register` or `AgentRegistry.transaction`.
 
     Args:
-        serial: The serial operations among which it takes its turn.
+        serial: Where it takes its turn.
         agents: The registry.
-        changes: The changes, in order.
-        tx_id: What the batch is called in errors and events.
-        undo: An empty list, into which is put what undoes each change as soon as that is made,
-            newest first, for whoever is cancelled. It is what is returned, and the *undo* of an
-            error.
+        changes: In order.
+        tx_id: The batch's name, in errors and events.
+        undo: An empty list, filled with what undoes each change as soon as that is made, newest
+            first, for whoever is cancelled. It is returned, and `AgentChangeFailed.undo`.
 
     Returns:
-        The changes that undo it, to be made in this order. There is none for what changed
-        nothing. An agent that was unregistered comes back as the last in order.
+        What undoes them, in the order to be made; nothing for what changed nothing. An agent that
+        was unregistered comes back as the last in order.
 
     Raises:
-        AgentChangeFailed: If a change raised. From its error.
-        TypeError: If one of *changes* is none, or *undo* is no list.
-        ValueError: If *undo* is not empty.
-        SerialOperationsFull: If as many batches wait as may.
-        SerialOperationsClosed: If the serial operations have ended.
-        BatchDeadlock: If it would wait for a batch within whose operation it is called.
+        AgentChangeFailed: From the error that a change raised.
+        TypeError: One of *changes* is none, or *undo* is no list.
+        ValueError: *undo* is not empty.
+        SerialOperationsFull: As many batches wait as may.
+        SerialOperationsClosed: The serial operations have ended.
+        BatchDeadlock: It would wait for the batch that calls it.
 
     Cancellation:
         A batch that waits is not begun. One that runs stops after the change in hand; see *undo*.
@@ -348,7 +346,7 @@ async def _operate(agents: AgentRegistry, change: AgentChange, done: list[AgentC
 
 
 def _make(agents: AgentRegistry, change: AgentChange) -> AgentChange | None:
-    """Make a change, and return what undoes it, if there is anything to undo."""
+    """Make a change, and return what undoes it, if anything."""
     if isinstance(change, RegisterAgent):
         agents.batch_register([change])
         return UnregisterAgent(change.agent_id)

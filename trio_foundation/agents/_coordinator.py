@@ -1,4 +1,4 @@
-"""The coordinator: messages to agents, acknowledged, or told what became of them."""
+"""The coordinator: messages to agents, and what became of them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ R = TypeVar("R")
 class Coordinator:
     """Brings messages to agents; what `open_coordinator` gives.
 
-    Each receiver has a circuit breaker and a buffer of its own, so a slow or broken one is no
-    concern of the others.
+    A slow or broken receiver delays no other.
 
     Example:
         >>> import trio
@@ -63,7 +62,7 @@ class Coordinator:
 
     @property
     def name(self) -> str:
-        """What it is called, in events."""
+        """Its name, in events."""
         return self._office.terms.name
 
     # Sending
@@ -74,32 +73,32 @@ class Coordinator:
     ) -> Receipt:
         """Deliver a message to an agent, and wait until the agent has handled it.
 
-        While the agent's circuit is open, or older messages wait for it, the message goes into the
-        agent's buffer, and this returns at once. An agent that is being started again is waited for.
+        While its circuit is open, or older messages wait, the message goes into its buffer, and
+        this returns. An agent that is being started again is waited for.
 
         Args:
-            agent_id: The id of the receiver.
+            agent_id: The receiver.
             message: The message.
             sender: Who sends it, for the receiver.
-            key: An idempotency key, which tells a message that is sent again from a new one: it does
-                not wait in the buffer twice, and if it may have been handled before, `Agent.delivery`
-                says so.
+            key: An idempotency key, for a message that is sent again: it does not wait in the
+                buffer twice, and `Agent.delivery` says if it may have been handled before.
 
         Returns:
             The receipt: ``delivered`` or ``buffered``.
 
         Raises:
-            ReceiverNotFound: If there is no such agent, and none that is being started again.
-            DeliveryTimeout: If it did not acknowledge the message in time.
-            DeliveryFailed: If it crashed by the message or refused it, if its mailbox or buffer is
-                full, or if the circuit opened and broke it off.
-            CoordinatorClosed: If the coordinator has ended, or is draining.
-            TypeError: If the key is no string, or what is registered is no agent.
+            ReceiverNotFound: No such agent is there, or being started again.
+            DeliveryTimeout: It did not acknowledge the message in time.
+            DeliveryFailed: It crashed by the message, refused it, has no room, or its circuit
+                opened and broke it off; see `DeliveryFailure`.
+            CoordinatorClosed: The coordinator has ended, or is draining.
+            TypeError: The key is no string, or what is registered is no agent.
+            ValueError: The key is empty.
 
         Cancellation:
-            Withdraws a message that no handler has begun. One that has begun goes on to its end, and
-            what comes of it is not told. To the circuit a deadline of the caller is a failure, any
-            other cancellation is none.
+            Withdraws a message that no handler has begun. One that has begun goes on to its end,
+            and what comes of it is not told. To the circuit a deadline of the caller is a failure,
+            any other cancellation is none.
 
         Emits:
             MessageDelivered, MessageBuffered, MessageDeadLettered.
@@ -136,23 +135,23 @@ class Coordinator:
         sender: str | None = None,
         key: str | None = None,
     ) -> dict[str, Receipt | DeliveryError]:
-        """Deliver a message to all registered agents, or to those of one capability, all at once.
+        """Deliver a message to all registered agents that match, at once.
 
-        One that is being started again is not registered.
+        One that is being started again gets none.
 
         Args:
-            message: The message, one object for all.
-            capability: What they can do; None for anything.
-            health: How they are; None for any health.
-            sender: Who sends it, for the receivers.
-            key: An idempotency key; see `deliver`.
+            message: One object for all.
+            capability: What they can do; None for any.
+            health: How they are; None for any.
+            sender: As in `deliver`.
+            key: As in `deliver`.
 
         Returns:
             For each agent id, when all have ended, a receipt, or an error that `deliver` raises.
 
         Raises:
-            TypeError: If the key is no string, or something registered is no agent.
-            ValueError: If there is no such health.
+            TypeError: The key is no string, or something registered is no agent.
+            ValueError: The key is empty, or there is no such health.
 
         Cancellation:
             As with `deliver`, for each that has not ended.
@@ -199,18 +198,18 @@ class Coordinator:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what an agent answers to a call of one of its methods, such as ``Counter.count``.
+        """Return what an agent answers to a call of one of its methods.
 
-        The call goes through the agent's circuit breaker. While the circuit is open it fails at once,
-        rather than wait in a buffer.
+        The call goes through the agent's circuit breaker, and fails at once while that is open.
 
         Raises:
             CallError: What the method raised to refuse this call.
-            ReceiverNotFound: If there is no such agent, and none that is being started again.
-            DeliveryTimeout: If it did not answer in time.
-            DeliveryFailed: If it crashed by the call, has no room, or its circuit is open.
-            CoordinatorClosed: If the coordinator has ended, or is draining.
-            TypeError: If *method* is no async method of the agent's class, or the arguments do not fit.
+            ReceiverNotFound: As with `deliver`.
+            DeliveryTimeout: It did not answer in time.
+            DeliveryFailed: It crashed by the call, has no room, or its circuit is open.
+            CoordinatorClosed: As with `deliver`.
+            TypeError: *method* is no async method of the agent's class, or the arguments do not
+                fit.
 
         Cancellation:
             As with `deliver`.
@@ -260,17 +259,17 @@ class Coordinator:
 
         Args:
             criteria: What they can do, as strings, and criteria made by `where`.
-            async_fn: The function, given the entry of each.
-            tasks: Whose tasks these are; None for the nearest open block of `open_task_supervisor`.
-            **options: The options of `parallel_map`: *limit*, *timeout*, and so on.
+            async_fn: It is given each entry.
+            tasks: Whose tasks these are; None for the nearest open `TaskSupervisor`.
+            **options: Those of `parallel_map`, such as *limit* and *timeout*.
 
         Returns:
-            An `Ok` or `Failed` for each; its item is the entry.
+            An `Ok` or `Failed` for each entry.
 
         Raises:
-            TaskSupervisorNotRunning: If there is no task supervisor.
-            TypeError: If an argument is of the wrong kind.
-            ValueError: If an option makes no sense.
+            TaskSupervisorNotRunning: There is no task supervisor.
+            TypeError: An argument of the wrong kind.
+            ValueError: An option that makes no sense.
 
         Cancellation:
             Cancels the calls under way, and returns no results.
@@ -296,16 +295,17 @@ class Coordinator:
     # Looking
 
     def buffered(self, agent_id: str) -> int:
-        """Return how many messages wait for an agent, with the one being tried; 0 if it is unknown."""
+        """Return how many messages wait for an agent, with the one being tried; 0 if unknown."""
         lane = self._office.lanes.get(agent_id)
         return 0 if lane is None else lane.buffer.held
 
     def breaker(self, agent_id: str) -> CircuitBreaker:
-        """Return the circuit breaker of an agent, to look at it or to open it by hand.
+        """Return the circuit breaker of an agent, to look at or to open by hand.
 
         Raises:
-            ReceiverNotFound: If there is no such agent.
-            CoordinatorClosed: If the coordinator has ended.
+            ReceiverNotFound: As with `deliver`.
+            CoordinatorClosed: The coordinator has ended or is draining, and does not know the
+                agent yet.
 
         Example:
             >>> import trio
@@ -324,7 +324,7 @@ class Coordinator:
         return self._office.find(agent_id)[0].breaker
 
     def statistics(self) -> CoordinatorStatistics:
-        """Return the figures, as they are now.
+        """Return the present figures.
 
         Raises:
             RuntimeError: Outside the Trio run.
@@ -339,19 +339,19 @@ class Coordinator:
     ) -> list[DeadLetter]:
         """Take no more messages, and wait until those in the buffers are delivered.
 
-        For the end of a program, before the agents are stopped. In `Agent.receive` an agent would wait
-        for itself.
+        For the end of a program, before the agents are stopped. In `Agent.receive` an agent would
+        wait for itself.
 
         Args:
-            within: How long it may take, in seconds; what is not delivered then is given up.
-            deadline: Until when it may take, in seconds of Trio's clock, if that is earlier.
+            within: How long it may take, in seconds; the rest is given up.
+            deadline: Until when, in seconds of Trio's clock, if that is earlier.
 
         Returns:
             What is not delivered, by receiver and in order; *on_dead_letter* is not given it.
 
         Raises:
-            TypeError: If *within* or *deadline* is no number.
-            ValueError: If one of them is NaN, or *within* is below 0.
+            TypeError: *within* or *deadline* is no number.
+            ValueError: One is NaN, or *within* is below 0.
 
         Cancellation:
             No more messages are taken. Those in the buffers are delivered while the coordinator is

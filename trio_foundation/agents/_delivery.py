@@ -1,4 +1,4 @@
-"""A message on its way: what its sender, its receiver and whoever finds it undelivered are told."""
+"""A message on its way, and what is told of it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = [
 ]
 
 ReceiptStatus: TypeAlias = Literal["delivered", "buffered"]
-"""What became of a message so far: its receiver has handled it, or it waits."""
+"""What became of a message so far: its receiver has handled it, or it waits in the buffer."""
 
 DeliveryOutcome: TypeAlias = Literal["not_done", "unknown"]
 """What is known of a message that was not acknowledged: no handler has begun it, or one has, nobody
 knows how far."""
 
 DeadLetterReason: TypeAlias = Literal["overflow", "expired", "gone", "refused", "closed"]
-"""Why a message that waited is not delivered: it had to make room, was too old, its receiver is gone
-for good or has refused it, or the coordinator has ended."""
+"""Why a message that waited is not delivered: it had to make room, was too old, its receiver is
+gone or refused it, or the coordinator has ended."""
 
 
 @final
 @attrs.frozen
 class Receipt:
-    """What `Coordinator.deliver` returns. Two are equal if they have the same status.
+    """What `Coordinator.deliver` returns; two of the same status are equal.
 
     Example:
         >>> Receipt("delivered", "ann", 1, reply=42).status
@@ -41,13 +41,13 @@ class Receipt:
     """
 
     status: ReceiptStatus
-    """``delivered``: it is handled. ``buffered``: it waits for the circuit to close."""
+    """What became of it so far."""
 
     agent_id: str = attrs.field(default="", eq=False)
     """The receiver."""
 
     sequence: int = attrs.field(default=0, eq=False)
-    """Its number among the messages to this receiver, from 1."""
+    """The number of the message: `Delivery.sequence`."""
 
     reply: Any = attrs.field(default=None, eq=False)
     """What `Agent.receive` returned; None if buffered."""
@@ -64,23 +64,23 @@ class Delivery:
     """
 
     agent_id: str
-    """The id of the receiver."""
+    """The receiver."""
 
     message: object
     """The message."""
 
     sender: str | None = None
-    """Who sends it, if that was said."""
+    """The sender, if told."""
 
     sequence: int
     """Its number among the messages to this receiver, from 1, the same when it is delivered again.
-    Another coordinator counts anew, and so does one whose receiver was gone."""
+    Another coordinator counts anew, as does one whose receiver was gone."""
 
     key: str | None = None
-    """The idempotency key, if it has one."""
+    """The idempotency key, if any."""
 
     attempt: int = 1
-    """Which attempt to deliver it this is, from 1."""
+    """Which attempt this is, from 1."""
 
     is_redelivery: bool = False
     """Whether it may have been handled before: a handler began it, and did not acknowledge it."""
@@ -103,16 +103,16 @@ class DeadLetter:
     """The message."""
 
     sender: str | None = None
-    """Who sent it, if that was said."""
+    """The sender, if told."""
 
     sequence: int
-    """Its number among the messages to this receiver."""
+    """Its number: `Delivery.sequence`."""
 
     key: str | None = None
-    """The idempotency key, if it has one."""
+    """The idempotency key, if any."""
 
     attempts: int = 0
-    """How many attempts there were."""
+    """How many there were."""
 
     reason: DeadLetterReason
     """Why."""
@@ -167,7 +167,7 @@ class Parcel:
         """What the attempt before failed with."""
 
     def again(self, error: BaseException | None) -> Parcel:
-        """Return it for the next attempt, if this one has failed."""
+        """Return it for the next attempt."""
         following = Parcel(self.agent_id, self.message, self.sender, self.key, self.accepted_at)
         following.sequence = self.sequence
         following.attempt = self.attempt + self.is_sent
@@ -178,7 +178,7 @@ class Parcel:
 
     @property
     def outcome(self) -> DeliveryOutcome:
-        """What is known of it, if it was not acknowledged."""
+        """What is known of it, if not acknowledged."""
         return "unknown" if self.has_begun or self.is_redelivery else "not_done"
 
     def delivery(self) -> Delivery:

@@ -28,8 +28,8 @@ DeliveryFailure: TypeAlias = Literal[
 ]
 """Why a delivery failed: its receiver ``crashed`` or was ``stopped`` while it handled the message,
 or ``refused`` it with a `CallError`; its mailbox, or the buffer before it, is full; its circuit is
-open, and a request does not wait; the circuit opened and broke it off; or the receiver sent it to
-itself, and waited for it."""
+open, for a request; the circuit opened and broke it off; or the receiver sent it to itself, and
+would wait for ever."""
 
 _IN_WORDS: dict[DeliveryFailure, str] = {
     "crashed": "it crashed while it handled the message",
@@ -73,7 +73,7 @@ class DeliveryError(FoundationError):
 
 @final
 class ReceiverNotFound(DeliveryError):
-    """Nobody is registered under that name, or it does not run and is not going to be started.
+    """No agent of that id is registered, or being started again.
 
     Example:
         >>> print(ReceiverNotFound("ann"))

@@ -42,7 +42,7 @@ class MessageDelivered(CoordinatorEvent):
     level: ClassVar[int] = logging.DEBUG
 
     sequence: int
-    """Its number among the messages to this receiver."""
+    """Its number: `Delivery.sequence`."""
 
     attempt: int
     """Which attempt, from 1."""
@@ -57,13 +57,13 @@ class MessageDelivered(CoordinatorEvent):
 @final
 @attrs.frozen(kw_only=True)
 class MessageBuffered(CoordinatorEvent):
-    """A message waits until its receiver's circuit closes."""
+    """A message waits in the buffer of its receiver."""
 
     name: ClassVar[str] = "foundation.agents.message_buffered"
     level: ClassVar[int] = logging.DEBUG
 
     sequence: int
-    """Its number among the messages to this receiver."""
+    """Its number: `Delivery.sequence`."""
 
     buffered: int
     """How many wait now."""

@@ -1,7 +1,4 @@
-"""What a coordinator keeps for one receiver: a circuit breaker, a buffer, and the count.
-
-All is synchronous, so no other task sees it half done.
-"""
+"""What a coordinator keeps for one receiver; no change is seen half done."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ __all__ = ["Lane"]
 
 @final
 class Lane:
-    """The way of messages to one receiver; *on_change* is called when it may have come to rest."""
+    """The way to one receiver; *on_change* is called when it may have come to rest."""
 
     __slots__ = (
         "_began_at",
@@ -65,17 +62,17 @@ class Lane:
         self.limiter: RateLimiter | None = terms.make_limiter()
         self.last_number: int = 0
         self.in_flight: int = 0
-        """How many messages are on their way, and do not come back to the buffer."""
+        """Messages on their way that do not come back to the buffer."""
         self.in_hand: int = 0
-        """How many messages of the buffer are on their way."""
+        """Those of the buffer that are on their way."""
         self.paused_until: float = -math.inf
         """Until when, in seconds, no message of the buffer is tried again."""
         self.workers: int = 0
-        """How many tasks deliver from the buffer."""
+        """Tasks that deliver from the buffer."""
         self.ended_by: Literal["gone", "closed"] | None = None
         """Why the buffer takes nothing any more."""
         self.keys: dict[str, int] = {}
-        """The numbers of the messages in the buffer, by key."""
+        """Numbers of the messages in the buffer, by key."""
         self._doubtful: dict[str, Parcel] = {}
         # Messages with keys that failed, and may have been handled.
         self._line: dict[Task, Parcel] = {}
@@ -97,7 +94,7 @@ class Lane:
         return self.breaker.state in {"closed", "half_open", "disabled"}
 
     def accept(self, parcel: Parcel) -> None:
-        """Number a message that has come in; one sent again keeps its number."""
+        """Number a message; one sent again keeps its number."""
         self.tally.messages += 1
         before = None if parcel.key is None else self._doubtful.pop(parcel.key, None)
         if before is None:
@@ -115,7 +112,7 @@ class Lane:
         return self._terms.overflow == "drop_oldest" or not self.buffer.is_full
 
     def put(self, parcel: Parcel) -> int:
-        """Put a message into the buffer; return its number there, or that of one with its key."""
+        """Buffer a message; return its number there, or that of one with its key."""
         number = self._join(parcel)
         if number is not None:
             return number
@@ -128,7 +125,7 @@ class Lane:
         return parcel.sequence
 
     def _join(self, parcel: Parcel) -> int | None:
-        """Have a message that waits already under its key stand for another one."""
+        """Have one that waits under the same key stand for a message."""
         number = None if parcel.key is None else self.keys.get(parcel.key)
         if number is not None:  # both were on their way at once
             self.tally.messages -= 1
@@ -187,7 +184,7 @@ class Lane:
     # Going out
 
     def note_sent(self, parcel: Parcel) -> None:
-        """Note that the breaker has let an attempt through."""
+        """Note that the breaker let an attempt through."""
         parcel.is_sent = True
         if parcel.attempt > 1:
             self.tally.redelivered += 1
@@ -206,7 +203,7 @@ class Lane:
             )
 
     def note_failed(self, parcel: Parcel) -> None:
-        """Note that the sender is told of a failure."""
+        """Note that the sender is told."""
         self.tally.failed += 1
         self.doubt(parcel)
 
@@ -215,7 +212,7 @@ class Lane:
         self.doubt(parcel)
 
     def doubt(self, parcel: Parcel) -> None:
-        """Remember a message that may have been handled, in case it is sent again."""
+        """Remember one that may have been handled, in case it is sent again."""
         if parcel.key is not None and parcel.outcome == "unknown":
             self._doubtful[parcel.key] = parcel
             if len(self._doubtful) > self.buffer.capacity:
@@ -230,14 +227,12 @@ class Lane:
             self._on_change(self)
 
     def take(self) -> Parcel:
-        """Take the oldest message of the buffer in hand."""
         parcel = self.buffer.take()
         self.in_hand += 1
         self._recall(parcel)
         return parcel
 
     def settle(self, parcel: Parcel) -> None:
-        """Note that a message in hand is delivered."""
         self._leave_hand(parcel)
         self._delivered_since += 1
         self.tally.delivered += 1
@@ -247,12 +242,12 @@ class Lane:
             self._after_removal()
 
     def refuse(self, parcel: Parcel) -> None:
-        """Note that the receiver has refused a message in hand."""
+        """Note that the receiver refused one in hand."""
         self._leave_hand(parcel)
         self._bury([parcel], "refused")
 
     def give_back(self, parcel: Parcel, *, is_news: bool = True) -> None:
-        """Put one in hand back to the head, if it can; *is_news* if another task may fare better."""
+        """Put one in hand back to the head if it can; *is_news* if another task may fare better."""
         self.in_hand -= 1
         if self.buffer.give_back(parcel):
             if is_news:
@@ -293,7 +288,7 @@ class Lane:
         return parcel.dead(reason)
 
     def _recall(self, parcel: Parcel) -> None:
-        """Note that a message was in doubt, if one with its key was on its way meanwhile."""
+        """Note that one was in doubt, if one with its key was on its way meanwhile."""
         if parcel.key is not None and self._doubtful.pop(parcel.key, None) is not None:
             parcel.is_redelivery = True
 
@@ -317,7 +312,7 @@ class Lane:
     # Waiting
 
     async def nap(self, wait: Callable[[], Awaitable[object]]) -> bool:
-        """Wait for something, or news, or until a message is too old; return whether it came."""
+        """Wait for something, news, or until a message is too old; return whether it came."""
         with trio.CancelScope(deadline=self.buffer.expires_at(self._terms.max_age)) as scope:
             self._naps[scope] = None
             try:
@@ -334,7 +329,7 @@ class Lane:
     # The end
 
     def give_up(self) -> None:
-        """Hand out what waits, since the receiver is not there; it may be there again."""
+        """Hand out what waits; the receiver is not there, but may be again."""
         self._hand_out("gone")
 
     def end(self, reason: Literal["gone", "closed"]) -> None:
@@ -373,7 +368,6 @@ class Lane:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing waits here, and nothing is on its way."""
         return not self.buffer.held and not self.in_flight
 
     def statistics(self) -> ReceiverStatistics:

@@ -1,4 +1,4 @@
-"""The block in which messages are delivered to agents."""
+"""The block in which messages are delivered."""
 
 from __future__ import annotations
 
@@ -38,44 +38,43 @@ def open_coordinator(  # noqa: PLR0913  keywords, with defaults
 ) -> AbstractAsyncContextManager[Coordinator]:
     """Open a block in which messages are delivered to agents.
 
-    Each receiver has a circuit breaker: when too many deliveries in a row have failed, it opens, and
-    messages wait in a buffer until it lets the oldest through to try. If that is delivered, the others
+    Each receiver has a circuit breaker. Too many failed deliveries in a row open it, and messages
+    wait in a buffer until the oldest is let through to try. If that is delivered, the others
     follow in order; if not, it goes back to the head, and the circuit is open again. So an outage
-    loses only what the buffer has no room for, and that is counted, told and handed over.
+    loses only what the buffer has no room for.
 
     Args:
-        agents: Who is where.
-        name: What it is called, in events.
-        delivery_timeout: How long a receiver has for one attempt, in seconds, with the time that the
-            message waits in its mailbox.
-        attempts: How many attempts there are at once before the sender is told of a failure.
+        agents: The registry of the receivers.
+        name: The coordinator's name, in events.
+        delivery_timeout: How long a receiver has for one attempt, in seconds, the wait in its
+            mailbox included.
+        attempts: How many are made before the sender is told of a failure.
         buffer_capacity: How many messages may wait for one receiver, at least 1.
-        overflow: What happens to one more: the oldest goes (``drop_oldest``), the new one fails
-            (``reject``), or its sender waits for room, for *delivery_timeout* (``block``).
-        max_age: How old, in seconds, a message that waits may become. It is not looked at while
-            another one is being delivered to the same receiver.
-        drain_rate: How many buffered messages a receiver is sent in a second, at most.
-        drain_concurrency: How many of them it is sent at once, at most; above 1 they may be handled
-            in another order.
-        on_dead_letter: A plain function called with each message that waited and is not delivered.
-            What it raises is logged and ignored.
-        **breaker: The options of each receiver's `CircuitBreaker`. By default a failure is what it
-            crashes by, does not handle in time, or has no room for; not what it refuses by a
-            `CallError`. *counts* is asked about `CallFailed`, `CallError`, `MailboxFull`,
-            `ServerGone` and `DeliveryTimeout`; what it raises goes to the sender, or, for a message
-            that waits, ends the block.
+        overflow: What happens to one more: the oldest becomes a dead letter (``drop_oldest``), the
+            new one fails (``reject``), or its sender waits for room, for *delivery_timeout*
+            (``block``).
+        max_age: How old, in seconds, a message that waits may become; looked at between deliveries
+            to its receiver.
+        drain_rate: Buffered messages sent to a receiver in a second, at most.
+        drain_concurrency: How many of them at once, at most; above 1 they may change their order.
+        on_dead_letter: A plain function that is given each `DeadLetter`; what it raises is logged
+            and ignored.
+        **breaker: Options of each receiver's `CircuitBreaker`. By default a failure is a crash, a
+            stop, a timeout or a full mailbox, not a `CallError`. *counts* is asked about
+            `CallFailed`, `CallError`, `MailboxFull`, `ServerGone` and `DeliveryTimeout`; what it
+            raises goes to the sender, or, for a message that waits, ends the block.
 
     Returns:
         The block, for ``async with``; it gives a `Coordinator`.
 
     Raises:
-        TypeError: If an option is of the wrong kind, or unknown.
-        ValueError: If an option makes no sense.
+        TypeError: An option of the wrong kind, or unknown.
+        ValueError: An option that makes no sense.
 
     Cancellation:
         Entering is no checkpoint. What waits when the block ends is handed to *on_dead_letter*; to
-        have it delivered call `Coordinator.drain` before. Deliveries by tasks outside the block come
-        to their end.
+        have it delivered call `Coordinator.drain` before. Deliveries by tasks outside the block
+        come to their end.
 
     Emits:
         MessageDelivered, MessageBuffered, MessageDeadLettered, BufferDrained; and those of the

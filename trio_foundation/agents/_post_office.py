@@ -1,7 +1,7 @@
-"""How messages get from senders to receivers: what a coordinator does, less its words.
+"""What a coordinator does: how messages get to receivers.
 
-A message goes straight to its receiver, in the task of its sender, if nothing is in the way.
-What has to wait is delivered by tasks of the block, each for one receiver.
+If nothing is in the way, in the task of the sender; what waits, by tasks of the block, each for
+one receiver.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class PostOffice:
         return lane
 
     def find(self, agent_id: str) -> tuple[Lane, Ref[Agent]]:
-        """Return the lane and the reference of a receiver that is there or away."""
+        """Return the lane and the reference of a receiver, also of one that is away."""
         if self._is_closed:
             raise CoordinatorClosed(agent_id)
         ref = self.agents.ref_of(agent_id)
@@ -105,7 +105,6 @@ class PostOffice:
     # Delivering
 
     async def deliver(self, lane: Lane, ref: Ref[Agent], parcel: Parcel) -> Receipt:
-        """Deliver a message, or put it into the buffer."""
         number = None if parcel.key is None else lane.keys.get(parcel.key)
         if number is not None:  # the very same waits already
             await cancel_shielded_checkpoint()
@@ -120,7 +119,7 @@ class PostOffice:
         return await self._put(lane, parcel)
 
     async def _deliver_now(self, lane: Lane, ref: Ref[Agent], parcel: Parcel) -> Receipt | Parcel:
-        """Deliver a message at once; return it, if it has to wait after all."""
+        """Deliver a message at once; return it if it has to wait."""
         way = _Way(parcel)
         lane.in_flight += 1
         try:
@@ -223,7 +222,7 @@ class PostOffice:
             self._at_rest.unpark_all()
 
     async def _drain_lane(self, lane: Lane) -> None:
-        """Deliver what is in the buffer of a receiver, until it is empty."""
+        """Deliver what is in a buffer, until it is empty."""
         may_go = lane.limiter is None
         while not self._is_over:  # as it may be when a task that was to begin does
             lane.expire()
@@ -269,7 +268,7 @@ class PostOffice:
             lane.settle(parcel)
 
     async def _wait_for_others(self, lane: Lane) -> None:
-        """Wait while the breaker, though not open, lets nothing of ours through."""
+        """Wait while the breaker, though not open, lets nothing through."""
         state = lane.breaker.state
         if state in _READY:
             with trio.move_on_after(_LOOK_AGAIN):
@@ -295,7 +294,7 @@ class PostOffice:
         self._at_rest.unpark_all()
 
     async def drain(self, deadline: float) -> list[DeadLetter]:
-        """Take no more, let the buffers run empty until a time, and return what is left."""
+        """Take no more, deliver what waits until a time, and return what is left."""
         self._is_closed = True
         with trio.CancelScope(deadline=deadline):
             while any(lane.buffer.held for lane in self._all_lanes()):
@@ -311,7 +310,7 @@ class PostOffice:
         return letters
 
     def stop(self) -> None:
-        """Take no more, into the buffers neither: no task is there to deliver it."""
+        """Take no more, nor buffer any: no task is there to deliver it."""
         self._is_closed = self._is_over = True
 
     def close(self) -> None:
@@ -346,7 +345,7 @@ class PostOffice:
 
 
 def _note_failure(lane: Lane, parcel: Parcel, failure: DeliveryError) -> None:
-    """Decide what becomes of a message of the buffer whose delivery has failed."""
+    """Decide what becomes of a buffered message that failed."""
     if isinstance(failure, DeliveryFailed) and failure.reason == "refused":
         lane.refuse(parcel.again(failure))
     else:
@@ -356,7 +355,7 @@ def _note_failure(lane: Lane, parcel: Parcel, failure: DeliveryError) -> None:
 
 
 def _may_pass(failure: DeliveryError) -> bool:
-    """Return whether a further attempt at once may end better."""
+    """Return whether another attempt may end better."""
     if isinstance(failure, DeliveryTimeout):
         return True
     return isinstance(failure, DeliveryFailed) and failure.reason in {

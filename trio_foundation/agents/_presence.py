@@ -1,7 +1,6 @@
 """Which agents are there, which are to come back, and which are gone.
 
-An agent is away while its owner is being started again, which its owner tells. So nothing is kept
-of an agent that is gone, and no task has to look after it.
+Owners tell whether an agent comes back, so no task looks after it, and nothing of it stays.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class _Away:
 
 @final
 class Presence:
-    """What is known of the agents of a registry besides what is registered."""
+    """Who is away, and who asks to be told."""
 
     __slots__ = ("_away", "_callbacks", "_registry", "_transactions")
 
@@ -61,7 +60,7 @@ class Presence:
         registry.on_change(self._note)
 
     def ref_of(self, agent_id: str) -> Ref[Agent] | None:
-        """Return how an agent is reached that is there, or is to come back."""
+        """Return how an agent is reached that is there or away."""
         entry = self._registry.get(agent_id)
         if entry is not None:
             return entry.value
@@ -80,7 +79,7 @@ class Presence:
         return remove
 
     def forget(self, agent_id: str, serial: int | None = None) -> None:
-        """Do not expect an agent back; with *serial*, only after that very registration."""
+        """Expect an agent no more; with *serial*, only after that very registration."""
         away = self._away.get(agent_id)
         if away is None or serial not in {None, away.serial}:
             return
@@ -177,7 +176,7 @@ class Presence:
         self._transactions.append(transaction)
 
     def close(self, transaction: AgentTransaction, *, is_done: bool) -> None:
-        """Note that a transaction has ended, and whether all of it is done or nothing."""
+        """Note that a transaction has ended, done or undone."""
         self._transactions.remove(transaction)
         if not is_done:
             for agent_id, away in list(self._away.items()):
@@ -212,7 +211,7 @@ class Presence:
 
 @final
 class AgentTransaction:
-    """A transaction of the registry, and what it does to those that are to come back."""
+    """A transaction of the registry, with those that are to come back."""
 
     __slots__ = ("_inner", "_presence", "left", "task")
 
@@ -257,7 +256,7 @@ def running_task() -> Task | None:
 
 
 def _comes_back(owner: Child[Any]) -> bool:
-    """Return whether a child that has left is to be started again, as far as is known."""
+    """Return whether a child that has left is to be started again, for all that is known."""
     if owner.state in {"stopped", "ignored"} or owner.leaving:
         return False
     if owner.state != "running":

@@ -1,4 +1,4 @@
-"""The registry of agents: who can do what, how well, and where."""
+"""The registry of agents."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ AgentEntry: TypeAlias = Entry[str, Ref[Agent]]
 
 
 def _says_what_is_missing(method: Callable[P, R]) -> Callable[P, R]:
-    """Have a missing capability refused by the method, with all else that is wrong."""
+    """Have a missing capability refused together with all else that is wrong."""
 
     @wraps(method)
     @enable_ki_protection
@@ -62,27 +62,24 @@ def _says_what_is_missing(method: Callable[P, R]) -> Callable[P, R]:
 
 @final
 class AgentRegistry:
-    """Who can do what, how well, where, and with how much: agents, found by what they are like.
+    """Agents, found by what they can do, how well, where, and with how much.
 
     Every agent has a *capability* (or several), a *health*, a *node* and *resources*, and may have
-    other attributes. It is there for as long as somebody answers for it: the block that registers it,
-    or an incarnation of its owner, a child of a supervisor.
+    other attributes. It is there until the block that registers it ends, or the incarnation of its
+    owner, a child of a supervisor. While a crashed owner is started again, the agent is away: not
+    found, but not gone either, see `ref_of`. `register_on_start` registers each incarnation.
 
-    While a crashed owner is started again, the agent is away: it is not found, but not gone either,
-    and messages to its `Ref` wait for the next incarnation, which registers anew before it is ready.
-    `register_on_start` does all that.
-
-    All but `wait_for` are plain functions, in which no other task runs. A registry is for one Trio run
-    at a time, and for its thread.
+    All but `wait_for` are plain functions. A registry is for one Trio run at a time, and for its
+    thread.
 
     Args:
         indexes: Other attributes by which agents are found fast, as paths:
-            ``["resources.memory"]``. Capability, health and node are indexed anyway.
-        name: What the registry is called in errors and events.
+            ``["resources.memory"]``. Capability, health and node always are.
+        name: The registry's name, in errors and events.
 
     Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If one makes no sense.
+        TypeError: An argument of the wrong kind.
+        ValueError: One that makes no sense.
 
     Example:
         >>> import trio
@@ -122,7 +119,7 @@ class AgentRegistry:
 
     @property
     def name(self) -> str:
-        """What it is called in errors and events."""
+        """Its name, in errors and events."""
         return self._registry.name
 
     # Coming and going
@@ -140,34 +137,34 @@ class AgentRegistry:
         owner: Child[Any] | None = None,
         **attributes: object,
     ) -> AbstractContextManager[AgentEntry]:
-        """Register an agent, until the block ends; or until its owner does, if that is earlier.
+        """Register an agent until the block or its owner ends, whichever is first.
 
-        Without ``with`` it stays until `unregister`, or until the owner's running incarnation ends. A
-        block ends an agent for good: what is to come back after a crash registers without ``with``,
-        before it is ready, or better with `register_on_start`.
+        Without ``with`` it stays until `unregister`, or until the owner's running incarnation
+        ends. A block ends an agent for good: what is to come back after a crash uses
+        `register_on_start`, or registers without ``with``, before it is ready.
 
         Args:
-            agent_id: What the agent is called.
+            agent_id: Its id.
             ref: How it is reached.
             capability: What it can do: a string, or a collection of strings.
-            health: How it is: ``healthy``, ``degraded`` or ``unhealthy``.
+            health: ``healthy``, ``degraded`` or ``unhealthy``.
             node: Where it is.
             resources: What it has, by name; mostly numbers.
-            owner: The child with whose incarnation it ends; None for none.
+            owner: The child with whose incarnation it ends, if any.
             **attributes: What else it is found by. Mappings, lists, tuples and sets are copied.
 
         Returns:
             The block, for ``with``; it gives the entry.
 
         Raises:
-            NameTaken: If the id is registered.
-            OwnerNotRunning: If no incarnation of *owner* is running.
-            TypeError: If something is missing, or of the wrong kind. All that is wrong is named.
-            ValueError: If something makes no sense.
+            NameTaken: The id is registered.
+            OwnerNotRunning: No incarnation of *owner* is running.
+            TypeError: Something missing, or of the wrong kind. All that is wrong is named.
+            ValueError: An empty string, an unknown health, or a name that is reserved or has a dot.
 
         Emits:
             AgentUp: At once.
-            AgentDown: When it is not registered any more.
+            AgentDown: At the end.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -205,18 +202,18 @@ not 'ok'
         resources: Mapping[str, object] = NOTHING,
         **attributes: object,
     ) -> ChildSpec:
-        """Return the spec of a server that each of its incarnations registers when it is ready.
+        """Return the spec of a server whose incarnations are registered when they are ready.
 
-        That is when its ``setup`` has returned; whoever waits for it finds it. After a crash the agent
-        is away until the next incarnation registers it, with the attributes given here.
+        That is when ``setup`` has returned; whoever waits for it finds it, with the attributes
+        given here.
 
-        *served* is what `serve` returned, all else as with `register`. If `serve` was given no name,
-        the child is called as the agent is. If the id is taken, the incarnation crashes with
+        *served* is what `serve` returned, all else as with `register`. The child is called as the
+        agent is, unless `serve` was given a name. If the id is taken, the incarnation crashes with
         `NameTaken`.
 
         Raises:
-            TypeError: If something is missing, or of the wrong kind. All that is wrong is named.
-            ValueError: If something makes no sense.
+            TypeError: As with `register`.
+            ValueError: As with `register`.
 
         Emits:
             AgentUp: When an incarnation is ready.
@@ -262,22 +259,20 @@ not 'ok'
             RegisterAgent | Mapping[str, Any] | tuple[str, Ref[Agent], Mapping[str, Any]]
         ],
     ) -> list[AgentEntry]:
-        """Register several agents, all of them or none.
-
-        They stay until `unregister`, or until the incarnations of their owners end.
+        """Register several agents, all or none, as `register` does without ``with``.
 
         Args:
-            agents: Each as a `RegisterAgent`, as ``(agent_id, ref, attributes)``, or as a mapping of
-                what `register` takes. The *owner* may stand among the attributes.
+            agents: Each a `RegisterAgent`, ``(agent_id, ref, attributes)``, or a mapping of what
+                `register` takes. The *owner* may stand among the attributes.
 
         Returns:
-            Their entries, in the same order.
+            Their entries, in order.
 
         Raises:
-            NameTaken: If an id is registered, or given twice.
-            OwnerNotRunning: If no incarnation of an owner is running.
-            TypeError: If something is missing, or of the wrong kind.
-            ValueError: If something makes no sense.
+            NameTaken: An id is registered, or given twice.
+            OwnerNotRunning: As with `register`.
+            TypeError: As with `register`.
+            ValueError: As with `register`.
 
         Emits:
             AgentUp: For each, when all are registered.
@@ -302,7 +297,7 @@ not 'ok'
 
     @enable_ki_protection
     def unregister(self, agent_id: str) -> None:
-        """Remove an agent, and do not expect it back if it is away; if it is neither, do nothing.
+        """Remove an agent that is there or away; do nothing if it is neither.
 
         Raises:
             RuntimeError: In a transaction in which other tasks could run.
@@ -323,15 +318,15 @@ not 'ok'
 
     @enable_ki_protection
     def update(self, agent_id: str, /, **attributes: object) -> AgentEntry:
-        """Change some attributes of an agent; the others stay, and those that all agents have cannot go.
+        """Change some attributes of an agent; the others stay.
 
         Returns:
             Its new entry.
 
         Raises:
-            NotRegistered: If it is not there.
-            TypeError: If an attribute is of the wrong kind.
-            ValueError: If one makes no sense.
+            NotRegistered: It is not there.
+            TypeError: An attribute of the wrong kind.
+            ValueError: As with `register`.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -344,15 +339,17 @@ not 'ok'
 
     @enable_ki_protection
     def replace(self, agent_id: str, /, **attributes: object) -> AgentEntry:
-        """Give an agent these attributes, among them those that all agents have, for all its own.
+        """Replace all attributes of an agent.
+
+        *capability*, *health*, *node* and *resources* have to be among the new ones.
 
         Returns:
             Its new entry.
 
         Raises:
-            NotRegistered: If it is not there.
-            TypeError: If something is missing, or of the wrong kind.
-            ValueError: If something makes no sense.
+            NotRegistered: It is not there.
+            TypeError: As with `register`.
+            ValueError: As with `register`.
         """
         return self._registry.replace(agent_id, **_checked(agent_id, attributes, is_whole=True))
 
@@ -363,9 +360,9 @@ not 'ok'
             Its new entry.
 
         Raises:
-            NotRegistered: If it is not there.
-            TypeError: If *health* is no string.
-            ValueError: If it is another string.
+            NotRegistered: It is not there.
+            TypeError: *health* is no string.
+            ValueError: It is another string.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -383,7 +380,7 @@ not 'ok'
         """Return the entry of an agent.
 
         Raises:
-            NotRegistered: If it is not there.
+            NotRegistered: It is not there.
         """
         return self._registry.lookup(agent_id)
 
@@ -396,11 +393,11 @@ not 'ok'
     ) -> list[AgentEntry]:
         """Return the agents that can do something, in order of registration.
 
-        Only those of one *health* are returned; with None, all.
+        Only those of that *health*; None for any.
 
         Raises:
-            TypeError: If an argument is no string.
-            ValueError: If one makes no sense.
+            TypeError: An argument is no string.
+            ValueError: *capability* is empty, or *health* unknown.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -418,13 +415,13 @@ not 'ok'
         """Return the agents that match, of any health, in order of registration.
 
         Args:
-            all_of: What has to hold: capabilities, and criteria made by `where`.
-            **equal: What attributes are equal to. One within others is written as
+            all_of: Capabilities, and criteria made by `where`, all of which hold.
+            **equal: What attributes are equal to; one within others as
                 ``**{"resources.memory": 0.5}``.
 
         Raises:
-            TypeError: If there is something else in *all_of*.
-            ValueError: If a path is none.
+            TypeError: There is something else in *all_of*.
+            ValueError: A path is none.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -449,7 +446,7 @@ not 'ok'
         """Return the agents that match all criteria, made by `where`, in order of registration.
 
         Raises:
-            TypeError: If one of them is no criterion.
+            TypeError: One is no criterion.
         """
         return self._registry.query(*criteria)
 
@@ -461,20 +458,20 @@ not 'ok'
         by: str = "resources.load",
         health: Health | None = "healthy",
     ) -> list[AgentEntry]:
-        """Return the agents with the least load among those that can do something, least first.
+        """Return the least loaded agents that can do something, least first.
 
-        The agents say their load themselves; those that say none, or no number, come last. Of several
-        alike, the one with fewer messages in its mailbox comes first, then the one registered first.
+        Those that say no number come last; of several alike, the one with fewer messages in its
+        mailbox comes first, then the one registered first.
 
         Args:
             capability: What they can do.
-            n: How many are wanted at most.
-            by: Which attribute is the load, as a path.
-            health: How they are; None for any health.
+            n: How many at most.
+            by: The attribute that is the load, as a path.
+            health: How they are; None for any.
 
         Raises:
-            TypeError: If an argument is of the wrong kind.
-            ValueError: If one makes no sense.
+            TypeError: An argument of the wrong kind.
+            ValueError: One that makes no sense.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -498,11 +495,11 @@ not 'ok'
 
         Args:
             **ranges: For each resource the least and the most, both included; None for no limit.
-                An agent without the resource does not match.
+                An agent without it does not match.
 
         Raises:
-            TypeError: If a range is no pair of numbers.
-            ValueError: If nothing could be within.
+            TypeError: A range that is no pair of numbers.
+            ValueError: Nothing could be within.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -523,7 +520,7 @@ not 'ok'
         return self._registry.query(*criteria)
 
     def health_summary(self) -> dict[Health, int]:
-        """Return how many agents have each health, those of 0 included."""
+        """Return how many agents have each health, zeros included."""
         counts = Counter(entry.attributes["health"] for entry in self._registry.query())
         return {health: counts[health] for health in get_args(Health)}
 
@@ -536,11 +533,11 @@ not 'ok'
         return dict(counts)
 
     def ref_of(self, agent_id: str) -> Ref[Agent] | None:
-        """Return how an agent is reached, also if it is away; None if it is gone.
+        """Return how an agent is reached, also while it is away; None if it is gone.
 
-        An agent is away when its owner's incarnation has ended and the owner is being started again.
-        That ends when it is registered again, when its owner is ready without having registered it or
-        is not started after all, and with `unregister`. Messages to the `Ref` wait meanwhile.
+        It is away while its owner is being started again; messages to the `Ref` wait. That ends
+        when it is registered again, when its owner is ready without that or is not started after
+        all, and with `unregister`.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -565,16 +562,16 @@ not 'ok'
     # Changing much at once
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make all changes in the block, or none: if an error comes out of it, all are undone.
+        """Make all changes in the block, or none if an error comes out of it.
 
-        As in `Registry.transaction` there is no awaiting in it, and who watches or waits is told at
+        As in `Registry.transaction` nothing is awaited in it, and who watches or waits is told at
         its end.
 
         Returns:
             The block, for ``with``.
 
         Raises:
-            RuntimeError: If other tasks could run within.
+            RuntimeError: Other tasks could run within.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -596,7 +593,7 @@ not 'ok'
         """Wait until an agent is registered.
 
         Returns:
-            Its entry. It is there when this returns.
+            Its entry; the agent is there when this returns.
 
         Cancellation:
             Leaves nothing behind.
@@ -631,8 +628,8 @@ not 'ok'
             The block, for ``with``; it gives the channel.
 
         Raises:
-            TypeError: If *capacity* is no whole number.
-            ValueError: If it is below 1.
+            TypeError: *capacity* is no whole number.
+            ValueError: It is below 1.
 
         Emits:
             Lagged: When events are lost.
@@ -642,30 +639,30 @@ not 'ok'
     def on_change(
         self, callback: Callable[[Registered | Updated | Unregistered], object]
     ) -> Callable[[], None]:
-        """Have a function called at once with every change of an entry.
+        """Call a function at once with every change of an entry; see `Registry.on_change`.
 
-        It is called as by `Registry.on_change`; `ref_of` knows of the change by then.
+        `ref_of` knows of the change by then.
 
         Returns:
-            A function that removes the callback, and may be called again.
+            What removes it, and may be called again.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
         """
         return self._registry.on_change(callback)
 
     @enable_ki_protection
     def on_gone(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """Have a function called at once with the id of each agent that is gone.
+        """Call a function at once with the id of each agent that is gone.
 
-        It is gone when it is neither registered nor away, see `ref_of`; it may be registered again all
-        the same. What the function raises is logged and ignored.
+        That is when it is neither registered nor away, see `ref_of`; it may be registered again.
+        What the function raises is logged and ignored.
 
         Returns:
-            A function that removes the callback, and may be called again.
+            What removes it, and may be called again.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
 
         Example:
             >>> from trio_foundation.messaging import serve
@@ -693,7 +690,7 @@ not 'ok'
         return _Block(self._registry, self._presence, entry)
 
     def _check(self) -> None:
-        """Assert that all is in order besides what is registered, for tests."""
+        """Assert that all is in order, for tests."""
         self._presence.check()
 
 
@@ -710,7 +707,7 @@ def _waiting_for(entry: AgentEntry) -> int:
 
 @final
 class _Block:
-    """For as long as it is open, an agent is registered, unless its owner ends before."""
+    """A registration, until the block or the owner ends."""
 
     __slots__ = ("_entry", "_presence", "_registry", "_was_entered")
 

@@ -19,7 +19,7 @@ Register = Callable[[RegisterAgent], object]
 
 
 def registering(spec: ChildSpec, registration: RegisterAgent, register: Register) -> ChildSpec:
-    """Return a spec of the same child that registers each incarnation when it is ready."""
+    """Return a spec of the same child that registers each incarnation when ready."""
     async_fn = partial(_run, spec.async_fn, registration, register)
     if spec.is_named:
         return attrs.evolve(spec, async_fn=async_fn)
@@ -40,7 +40,7 @@ async def _run(
 
 @final
 class _Readiness:
-    """A ``task_status`` that registers the agent first, so that whoever waits for it finds it."""
+    """A ``task_status`` that registers the agent first."""
 
     __slots__ = ("_child", "_register", "_registration", "_task_status")
 

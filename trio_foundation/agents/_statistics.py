@@ -54,8 +54,7 @@ class Tally:
 @attrs.frozen(kw_only=True)
 class _Figures:
     messages: int
-    """How many messages there were, less those without a receiver, or buffered already under their
-    key."""
+    """How many messages, less those without a receiver, or buffered already under their key."""
 
     delivered: int
     """How many were acknowledged."""
@@ -115,7 +114,7 @@ class ReceiverStatistics(_Figures):
 class CoordinatorStatistics(_Figures):
     """The figures of a coordinator, at one moment, with those of receivers that are gone.
 
-    They add up as those of `ReceiverStatistics` do.
+    They add up as in `ReceiverStatistics`.
 
     Example:
         >>> import trio

@@ -1,4 +1,4 @@
-"""How a coordinator was opened, checked."""
+"""The options of a coordinator, checked."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ __all__ = ["BufferOverflow", "Terms", "check_terms"]
 _logger = logging.getLogger("trio_foundation.agents")
 
 BufferOverflow: TypeAlias = Literal["drop_oldest", "reject", "block"]
-"""What happens to one message too many for a buffer: the oldest goes to the dead letters, the new one
-fails, or its sender waits for room."""
+"""What happens to one message too many for a buffer; see `open_coordinator`."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class Terms:
-    """What was agreed when a coordinator was opened."""
+    """The options of a coordinator."""
 
     name: str
     delivery_timeout: float
@@ -143,8 +142,7 @@ _FAILURES = (CallFailed, DeliveryTimeout, MailboxFull)
 def judge(error: BaseException) -> Verdict:
     """Return what the end of a delivery tells about its receiver.
 
-    Who refuses is in good order. No pause would mend that it is gone, sends to itself, or is called
-    with the wrong arguments.
+    No pause would mend that it is gone, sends to itself, or is called with wrong arguments.
     """
     if isinstance(error, CallError):
         return "success"

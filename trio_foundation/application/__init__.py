@@ -1,8 +1,8 @@
 """How does a program start and stop?
 
-`run_application` runs a tree as a program: it stops the tree in order when a signal asks for it,
-tells on stderr who was to blame if it went wrong, and returns the exit code. From outside, the
-command ``python -m trio_foundation run package.module:tree`` does the same.
+`run_application` runs a tree as a program: it stops the tree in order on a signal, tells on
+stderr who was to blame for a failure, and returns the exit code. On the command line,
+``python -m trio_foundation run package.module:tree`` does the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the error that arrives at the top down to the child to blame."""
+"""From the error at the top down to the child to blame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ Failure: TypeAlias = RestartLimitReached | ChildStartFailed
 
 
 def is_failure(exit: Exit) -> bool:
-    """Return whether an end is no good end.
-
-    A supervisor that fails takes its time to stop its children. A signal that comes meanwhile stops
-    it, and it has failed all the same.
-    """
+    """Return whether an end is a failure, even if a signal came before it was over."""
     return exit.reason in {"crashed", "unresponsive"} or isinstance(exit.error, Failure)
 
 
@@ -35,7 +31,7 @@ def report_of_error(error: Failure) -> str:
 
 
 def _downwards(error: BaseException | None) -> Iterator[Failure]:
-    """Yield a failure, the one of the supervisor below that caused it, and so on."""
+    """Yield a failure, the one below that caused it, and so on."""
     while isinstance(error, Failure):
         yield error
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""Running a tree as a program: from the first line of ``main`` to the exit code."""
+"""Running a tree as a program."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _KEYBOARD_INTERRUPT = 130
 def run_application(tree: ChildSpec | Callable[[], ChildSpec], *, grace: float = 30.0) -> int:
     """Run a tree until it ends or is told to stop, and return the exit code of the program.
 
-    It runs Trio itself, and is the last thing that a program calls:
-    ``sys.exit(run_application(tree))``. The tree runs under a supervisor ``application``, which
-    does not restart it, whatever its *restart* says: put what is to be restarted into a `subtree`.
+    It runs Trio itself, as a program's last call: ``sys.exit(run_application(tree))``. The tree
+    runs under a supervisor ``application``, which does not restart it, whatever its *restart* says:
+    put what is to be restarted into a `subtree`.
 
     SIGTERM and SIGINT (Ctrl-C) stop the tree in order, newest first. A second signal, of either
     kind, or the end of *grace* cancels all that still runs, every `cleanup_scope` included, and
@@ -62,22 +62,21 @@ def run_application(tree: ChildSpec | Callable[[], ChildSpec], *, grace: float =
 
     Args:
         tree: What `child`, `subtree` or `dynamic_subtree` returns; or a function without
-            arguments that returns it, which is called before Trio runs.
-        grace: How long a stop in order may take, in seconds, from the first signal. With
-            `math.inf`, as long as the children do, each with its own *grace*; with 0, the first
-            signal does what the second one does.
+            arguments that returns it, called before Trio runs.
+        grace: How many seconds a stop in order may take, from the first signal. With `math.inf`, as
+            long as the children do, each with its own *grace*; with 0, the first signal does what
+            the second one does.
 
     Returns:
         0 if the tree ended in good order, by itself or after a first signal; 1 if it
         crashed, gave up or did not start; 128 + n after a signal n that was a second one, or
-        that was not heeded within *grace*; 130 after a `KeyboardInterrupt` of a child; what a child
-        gave to `SystemExit`.
+        was not heeded within *grace*; 130 after a `KeyboardInterrupt` of a child; what a child gave
+        to `SystemExit`.
 
     Raises:
-        TypeError: If *tree* is neither a spec nor a function that returns one.
-        ValueError: If *grace* is negative or NaN.
-        RuntimeError: If it is called within a Trio run, or outside the main thread, where signals
-            arrive.
+        TypeError: *tree* is neither a spec nor a function that returns one.
+        ValueError: *grace* is negative or NaN.
+        RuntimeError: Within a Trio run, or outside the main thread, where signals arrive.
 
     Example:
         >>> from trio_foundation.supervision import child
@@ -157,7 +156,7 @@ async def _run(spec: ChildSpec, grace: float) -> tuple[Stage, outcome.Outcome[Ex
 async def _run_tree(
     spec: ChildSpec, nursery: trio.Nursery, signals: StopSignals, grace: float
 ) -> Exit | None:
-    """Run the tree; return how it ended, or None if it was stopped before it began."""
+    """Run the tree; return its end, or None if it did not begin."""
     trees: list[Child[Any]] = []
     async with open_supervisor(name="application") as sup:
         nursery.start_soon(_obey, signals, sup, grace, trees)
@@ -174,7 +173,7 @@ async def _run_tree(
 async def _obey(
     signals: StopSignals, sup: Supervisor, grace: float, trees: list[Child[Any]]
 ) -> None:
-    """Stop the tree when a signal asks for it, and faster when it has to be."""
+    """Stop the tree as the signals ask."""
     asked = name_of((await signals.wait_asked()).signal)
     # Of a start that is cut short the supervisor keeps nothing, and it may have failed already.
     trees.extend(sup.children.values())
@@ -193,7 +192,7 @@ async def _obey(
 
 
 def _ended(result: outcome.Outcome[Exit | None]) -> Ended:
-    """Return how it ended; tell of a failure."""
+    """Return how it ended; report a failure."""
     try:
         exit = result.unwrap()
     except ChildStartFailed as failure:

@@ -1,9 +1,8 @@
 """Listening to the signals that ask a program to stop.
 
-`trio.open_signal_receiver` is not enough here. It tells of signals in a task, which a child may
-keep from running; it takes two of a kind that come at once for one; and it raises anew one that
-comes as the program ends, and so kills it. So the handler, which runs at once whatever the tasks
-do, counts the signals.
+The handler itself counts them. `trio.open_signal_receiver` tells of signals in a task, which a
+child may keep from running; takes two of a kind at once for one; and raises anew one that comes as
+the program ends.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @final
 @attrs.define(eq=False)
 class StopSignals:
-    """How far the stop has come, as the signals so far have it."""
+    """How far the stop has come."""
 
     force: Callable[[int, FrameType | None], object]
-    """Ends the process by a signal; is told where it hangs, if it does."""
+    """Ends the process by a signal; is told where it hangs."""
     stage: Stage = attrs.field(init=False, factory=Running)
     _seen: State[Stage] = attrs.field(init=False, factory=lambda: State[Stage](Running()))
 
@@ -43,13 +42,13 @@ class StopSignals:
         return stage
 
     async def wait_insisted(self) -> Hurrying:
-        """Wait until there is no time left for a stop in order."""
+        """Wait until it is time to hurry."""
         stage = await self._seen.wait_value(lambda stage: isinstance(stage, Hurrying))
         assert isinstance(stage, Hurrying)
         return stage
 
     def end_grace(self) -> None:
-        """Note that the time for stopping in order is over."""
+        """Note that time has run out."""
         self.stage = after_grace(self.stage)
         self.show()
 
@@ -61,13 +60,13 @@ class StopSignals:
             self.force(number, frame if is_deaf else None)
 
     def show(self) -> None:
-        """Let the tasks that wait see what the handler saw."""
+        """Let waiting tasks see what the handler saw."""
         self._seen.value = self.stage
 
 
 @contextmanager
 def listen() -> Generator[StopSignals]:
-    """Take over the signals that ask a program to stop, until the block ends."""
+    """Take over SIGINT and SIGTERM until the block ends."""
     signals = StopSignals(end_by_force)
     token = trio.lowlevel.current_trio_token()
 
@@ -98,12 +97,12 @@ def end_by_force(number: int, frame: FrameType | None) -> None:
 
 
 def name_of(number: int) -> str:
-    """Return what a signal is called: ``SIGTERM`` for 15."""
+    """Return ``SIGTERM`` for 15."""
     return signal.Signals(number).name
 
 
 def where_blocked(frame: FrameType | None) -> str:
-    """Return where a task keeps the scheduler to itself, if one does."""
+    """Return where a task keeps the scheduler to itself."""
     if frame is None:
         return ""
     frames: list[tuple[FrameType, int]] = []

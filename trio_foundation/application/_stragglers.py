@@ -1,8 +1,4 @@
-"""Finding what still runs, and where it is.
-
-The tasks come from Trio's own tree: a child may have started tasks and opened supervisors of its
-own. To which child a task belongs is in its context.
-"""
+"""Finding what still runs, in Trio's tree of tasks; a task's context tells its child."""
 
 from __future__ import annotations
 

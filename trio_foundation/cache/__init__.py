@@ -1,7 +1,7 @@
 """What do we know already?
 
-A `Cache` remembers values by key, each for a time, and at most so many. When several tasks ask for
-what is not there, one of them loads it. `cached` does the same for an async function.
+A `Cache` remembers values by key, each for a time, and at most so many; what several tasks miss at
+once is loaded once. `cached` does the same for an async function.
 """
 
 from __future__ import annotations

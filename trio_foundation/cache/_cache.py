@@ -28,44 +28,44 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 AT_ONCE = 1_000
-"""So many entries are swept before others get their turn."""
+"""Entries swept before others get their turn."""
 
 
 @final
 class Cache(Generic[K, V]):
     """Remembers values by key, for as long as they are good and there is room.
 
-    Room is made of expired entries, those first that expired first, then of the least recently
-    used. An entry expires exactly at its *ttl*, and is deleted when that is seen: by whoever asks
-    for it, by `sweep`, or for room. `None` is a value like any other.
+    An entry expires exactly at its *ttl*, and is deleted when next asked for or swept, or for room.
+    Expired entries make room first, the oldest first, then the least recently used. `None` is a
+    value like any other.
 
-    Times are by the clock of the Trio run; in a later run what is left of a value's time goes on. A
-    cache is for one thread, and one run at a time. It works outside of Trio too; before the first
-    run, values that expire can only be put in with a *clock*.
+    A cache is for one thread, and one Trio run at a time, whose clock it goes by; in the next run,
+    what is left of a value's time goes on. It works outside of Trio too; before the first run,
+    values that expire need a *clock*.
 
     Args:
         max_size: How many entries there may be, at least 1.
-        ttl: How long a value is good for, in seconds, more than 0, unless `put` says otherwise;
+        ttl: How long a value is good for, in seconds, above 0, unless `put` says otherwise;
             `math.inf` is for ever.
-        name: What it is called, in errors and events.
+        name: Its name, in errors and events.
         clock: What tells the time instead of the run: a function such as `time.monotonic`, or a
             Trio clock. While it goes back, time stands still.
-        jitter: The share, from 0 to 1, by which each value's time is shortened at random, so that
-            those put in together do not expire together.
+        jitter: The share, from 0 to 1, by which each value's time is shortened at random; what is
+            put in together then expires apart.
         stale_for: For how many seconds `get_or_load` may give out an expired value, while a better
             one is loaded or if that fails; with `math.inf`, until room is needed.
         negative_ttl: For how many seconds a load's error is remembered, with its traceback and what
-            that holds; meanwhile nothing is loaded, and whoever asks gets a `LoadFailed` from it.
-            With None, no error is.
-        on_removal: A plain function that is called with key, value and cause of what is removed or
-            replaced. It is called last, and may use the cache; it is told of what it removes itself
-            after it has returned, 1000 times in a row at most. What it raises is only told, as
+            that holds; meanwhile nothing is loaded, and whoever asks gets a `LoadFailed`. None for
+            not at all.
+        on_removal: A plain function called, last of all, with key, value and cause of what is
+            removed or replaced. It may use the cache; what it removes it is told of after it has
+            returned, 1000 times in a row at most. What it raises is only told, as
             `RemovalCallbackFailed`, or logged.
-        rng: Where the jitter comes from; a seeded one gives the same again.
+        rng: Where the jitter comes from; a seeded one repeats it.
 
     Raises:
-        TypeError: If an option is of the wrong kind.
-        ValueError: If an option makes no sense.
+        TypeError: An option of the wrong kind.
+        ValueError: An option that makes no sense.
 
     Example:
         >>> users = Cache[str, int](max_size=1_000, name="users")
@@ -126,7 +126,7 @@ class Cache(Generic[K, V]):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self._core.name
 
     # Asking
@@ -171,10 +171,10 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def fetch(self, key: K) -> V:
-        """Return the value of a key, or say why there is none.
+        """Return the value of a key, or raise why there is none.
 
         Raises:
-            CacheMiss: If there is none, or it has expired; its *reason* says which.
+            CacheMiss: There is none, or it has expired; *reason* says which.
 
         Emits:
             CacheHit, CacheMissed, CacheRemoved: As `get`.
@@ -204,43 +204,41 @@ class Cache(Generic[K, V]):
         """Return the value of a key; if there is none, load it and put it in.
 
         Of all who ask for a key at the same time one loads, in its own task, under its cancel
-        scopes and with its context variables; the others wait. If it is cancelled, the one that has
-        waited longest takes over, with its own *load*.
+        scopes and with its context variables; the others wait.
 
         If the key is deleted or put, or the cache cleared, meanwhile, what is loaded is not kept,
         and is returned only to those who asked before.
-
-        An error is not kept either, without *negative_ttl*. The caller whose load failed gets the
-        error itself, each of the others a `LoadFailed`.
 
         With *stale_for*, the first who finds an expired value loads a better one, and gets the
         expired one if that fails; all others get the expired one at once.
 
         Args:
             key: The key.
-            load: An async function that returns the value. It is called with the key if it cannot
-                be called without arguments.
+            load: An async function that returns the value; called with the key, unless it can be
+                called without arguments.
             ttl: How long a loaded value is good for, in seconds; by default that of the cache.
 
         Returns:
             The value.
 
         Raises:
-            CircularLoad: If this is part of the load of the same key, and would wait for itself.
-            LoadFailed: If somebody else's load failed, or any did less than *negative_ttl* seconds
+            CircularLoad: This is part of the load of the same key, and would wait for itself.
+            LoadFailed: Somebody else's load failed, or any did less than *negative_ttl* seconds
                 ago.
-            TypeError: If *load* cannot be an async function, or *ttl* is no number.
-            ValueError: If *ttl* is NaN or not more than 0.
+            TypeError: *load* cannot be an async function, or *ttl* is no number.
+            ValueError: *ttl* is NaN or not above 0.
+            Exception: What the caller's own *load* raises.
 
         Cancellation:
-            Ends the wait, or goes into the load; then the next who waits loads. If the value is
-            there, this only checks for a cancellation, and is no schedule point.
+            Ends the wait, or goes into the load; then the next who waits loads, with its own
+            *load*. If the value is there, this only checks for a cancellation, and is no schedule
+            point.
 
         Emits:
             CacheHit: If there is a value.
             CacheMissed: If not.
             CachePut: When it is loaded.
-            CacheRemoved: If another one makes room for it, or an expired one is seen.
+            CacheRemoved: If another makes room for it, or an expired one is seen.
             StaleServed: If an expired value is returned.
 
         Example:
@@ -280,24 +278,24 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        """Put a value in, in place of any that is there.
+        """Put a value in, in place of any that is there; what is being loaded is not kept.
 
-        What is being loaded for the key is not kept. To put in the very object that is there, not
-        expired, only renews its time, and removes nothing.
+        For the very object that is there, not expired, this only renews its time.
 
         Args:
-            key: The key; it has to be hashable.
+            key: The key, hashable.
             value: The value.
             ttl: How long it is good for, in seconds; by default that of the cache.
 
         Raises:
-            RuntimeError: If the value is to expire, no Trio run has begun, and there is no *clock*.
-            TypeError: If *key* cannot be hashed, or *ttl* is no number.
-            ValueError: If *ttl* is NaN or not more than 0.
+            RuntimeError: The value is to expire, but no Trio run has begun, and there is no
+                *clock*.
+            TypeError: *key* cannot be hashed, or *ttl* is no number.
+            ValueError: *ttl* is NaN or not above 0.
 
         Emits:
             CachePut: Always.
-            CacheRemoved: If another one was there, or makes room for it.
+            CacheRemoved: If another was there, or makes room for it.
 
         Example:
             >>> import time
@@ -317,7 +315,7 @@ class Cache(Generic[K, V]):
         """Remove the value of a key; what is being loaded for it is not kept.
 
         Returns:
-            Whether there was one that had not expired.
+            Whether there was one, not expired.
 
         Emits:
             CacheRemoved: If there was one.
@@ -342,7 +340,7 @@ class Cache(Generic[K, V]):
         """Remove all values; what is being loaded is not kept.
 
         Emits:
-            CacheRemoved: For each of them, when all are gone.
+            CacheRemoved: For each, when all are gone.
 
         Example:
             >>> prices = Cache[str, float]()
@@ -356,13 +354,13 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def sweep(self) -> int:
-        """Remove all expired values that may not be given out any more.
+        """Remove all expired values, less those that *stale_for* keeps.
 
         Returns:
-            How many there were.
+            How many.
 
         Emits:
-            CacheRemoved: For each of them.
+            CacheRemoved: For each.
 
         Example:
             >>> now = 0.0
@@ -377,19 +375,19 @@ class Cache(Generic[K, V]):
     def sweeper(self, *, every: float = 60.0) -> ChildSpec:
         """Return a child for a supervisor that sweeps now and then.
 
-        No cache needs it for right answers. It frees what is expensive to keep, and has
-        *on_removal* told in time.
+        Answers are right without it. It frees what is expensive to keep, and has *on_removal*
+        called in time.
 
         Args:
             every: How long it waits between sweeps, in seconds.
 
         Returns:
-            What `trio_foundation.supervision.open_supervisor` takes, named after the cache; so
-            caches under one supervisor need names of their own.
+            What `trio_foundation.supervision.open_supervisor` takes, named after the cache: under
+            one supervisor, caches need different names.
 
         Raises:
-            TypeError: If *every* is no number.
-            ValueError: If it is not above 0, or not finite.
+            TypeError: *every* is no number.
+            ValueError: *every* is not above 0, or not finite.
 
         Example:
             >>> Cache[str, int](name="users").sweeper(every=10.0).name
@@ -400,7 +398,7 @@ class Cache(Generic[K, V]):
 
     @enable_ki_protection
     def statistics(self) -> CacheStatistics:
-        """Return the figures, as they are now.
+        """Return the present figures.
 
         Example:
             >>> prices = Cache[str, float]()
@@ -428,7 +426,7 @@ class Cache(Generic[K, V]):
 
 @enable_ki_protection
 async def sweep_now_and_then(core: Core[K, V], every: float) -> None:
-    """Sweep a cache while this runs, and let others have their turn."""
+    """Sweep a cache for ever, a part at a time."""
     while True:
         is_done = core.sweep(AT_ONCE) < AT_ONCE
         await trio.sleep(every if is_done else 0)

@@ -29,9 +29,8 @@ KEYWORDS: Final = object()
 class CachedFunction(Generic[P, R]):
     """An async function that remembers its results: what `cached` returns.
 
-    It also works as a method. Then the object is part of the key: it has to be hashable, and is
-    kept alive while there are results of it. Forget them by way of the class:
-    ``Shop.price.forget(shop, "apples")``.
+    Of a method, the object is part of the key: it must be hashable, and its results keep it alive.
+    Forget them through the class: ``Shop.price.forget(shop, "apples")``.
 
     Cancellation:
         As in `Cache.get_or_load`, with the function as the load.
@@ -54,7 +53,7 @@ class CachedFunction(Generic[P, R]):
     """
 
     cache: Cache[Hashable, R]
-    """Where the results are, by the tuple of the arguments, if no other *key* was given."""
+    """The results, by the tuple of the arguments or what *key* returns."""
 
     def __init__(
         self,
@@ -67,7 +66,7 @@ class CachedFunction(Generic[P, R]):
         self._async_fn = async_fn
         self._key = key
         self._class: type | None = None
-        """The class that it is a method of."""
+        """Whose method it is."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._class = owner
@@ -77,7 +76,7 @@ class CachedFunction(Generic[P, R]):
 
     @enable_ki_protection
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the result for these arguments, from the cache or from the function."""
+        """Return the result, from the cache or the function."""
 
         async def load() -> R:
             fn = self._async_fn
@@ -86,13 +85,13 @@ class CachedFunction(Generic[P, R]):
         return await self.cache.get_or_load(self._key(*args, **kwargs), load)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result for these arguments; one that is under way is not kept.
+        """Forget the result for these arguments; one under way is not kept.
 
         Returns:
             Whether there was one.
 
         Raises:
-            TypeError: If it is a method, and the first argument is no object of that class.
+            TypeError: The first argument of a method is no object of its class.
         """
         # Python looks up *forget* on a bound method as well, but does not tell of which object.
         if self._class is not None and not (args and isinstance(args[0], self._class)):
@@ -132,15 +131,15 @@ def cached(
     Args:
         async_fn: The function; left out with options: ``@cached(ttl=60.0)``.
         key: A plain function of the same arguments that returns what stands for them; by default
-            they stand for themselves, and have to be hashable.
-        **options: Those of `Cache`; see `CacheOptions`. It is named after the function.
+            they do, and have to be hashable.
+        **options: Those of `Cache`. *name* is by default the function's.
 
     Returns:
         The function that remembers, or a decorator.
 
     Raises:
-        TypeError: If *async_fn* cannot be an async function, or an option is of the wrong kind.
-        ValueError: If an option makes no sense.
+        TypeError: *async_fn* cannot be an async function, or an option is of the wrong kind.
+        ValueError: An option that makes no sense.
 
     Example:
         >>> import trio
@@ -166,5 +165,5 @@ def cached(
 
 
 def key_of(*args: Hashable, **kwargs: Hashable) -> Hashable:
-    """Return what stands for the arguments of a call."""
+    """Return what stands for the arguments."""
     return (*args, KEYWORDS, *sorted(kwargs.items())) if kwargs else args

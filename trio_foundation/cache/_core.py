@@ -1,7 +1,6 @@
-"""What a cache knows, counts and tells; all but the loads.
+"""What a cache knows, counts and tells, but for loads.
 
-Nothing here is asynchronous, so no other task sees it half done. It tells last, when all is in
-order: whoever listens may use the cache.
+Nothing awaits, so no task sees it half done. It tells last: whoever listens may use the cache.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from ._time import Timekeeper
 __all__ = ["Core"]
 
 LONGEST_CHAIN: Final = 1_000
-"""How many calls of *on_removal* may each come of the one before."""
+"""Calls of *on_removal* that may each come of the one before."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,7 +41,7 @@ V = TypeVar("V")
 
 @final
 class Core(Generic[K, V]):
-    """The entries of one cache, and all that is counted."""
+    """The entries and counts of one cache."""
 
     __slots__ = (
         "_depth",
@@ -71,26 +70,26 @@ class Core(Generic[K, V]):
         self.name = options.name
         self.shelf: Shelf[K, V] = Shelf(options.max_size)
         self.find = self.shelf.entries.get
-        """Returns the entry of a key, even if it has expired."""
+        """Returns the entry of a key, even an expired one."""
         self.failures: Failures[K] | None = None
-        """The errors of loads, if they are remembered."""
+        """The errors of loads, if remembered."""
         if options.negative_ttl is not None:
             self.failures = Failures(max_size=options.max_size, ttl=options.negative_ttl)
 
         self._time = Timekeeper(options.clock)
         self.clock = self._time.clock
-        """What tells the time, if `token` is of this run; see `moment`."""
+        """The clock, if `token` is of this run; see `moment`."""
         self.token: TrioToken | None = None
-        """The run that it is in; None outside of all."""
+        """The present run, if any."""
         self._ears = DEAF
         self.hit_ear = DEAF.hit
 
         self._untold: deque[tuple[int, Removed[K, V]]] = deque()
-        """What *on_removal* is to be told of, and how many calls have led to it."""
+        """What *on_removal* is to be told of, and how many calls led to it."""
         self._depth = 0
-        """That number for the present call; 0 if there is none."""
+        """That number, for the present call; else 0."""
         self.turn = 0
-        """The number of the latest use; each hit and each put is one."""
+        """The number of the latest use, a hit or a put."""
         self._turns_of_puts = 0
         self.puts = self.misses = self.expired = self.stale = 0
         self.removals: dict[RemovalCause, int] = dict.fromkeys(
@@ -99,16 +98,13 @@ class Core(Generic[K, V]):
 
     @property
     def hits(self) -> int:
-        """How often a value was asked for and was there."""
+        """How often a value was there."""
         return self.turn - self._turns_of_puts
 
     # What time it is, and in which run
 
     def moment(self) -> float:
-        """Return what time it is here, in seconds.
-
-        In a new run this gives the entries other deadlines: ask before looking at a deadline.
-        """
+        """Return the time in seconds; ask before looking at a deadline, which a new run moves."""
         try:
             if current_trio_token() is not self.token:
                 self.look_around()
@@ -117,7 +113,7 @@ class Core(Generic[K, V]):
         return self.clock.current_time()
 
     def look_around(self) -> None:
-        """Find out which Trio run this is, if any."""
+        """Find out which run this is, if any."""
         if not in_trio_run():
             self.token, self._ears = None, DEAF
         else:
@@ -133,7 +129,7 @@ class Core(Generic[K, V]):
     # Hits and misses
 
     def may_be_served(self, entry: Entry[K, V], now: float) -> bool:
-        """Return whether an entry may still be given out, for want of a better one."""
+        """Return whether an entry may be given out, if only as stale."""
         return entry.deadline + self.options.stale_for > now
 
     def use(self, key: K, entry: Entry[K, V]) -> V:
@@ -143,12 +139,12 @@ class Core(Generic[K, V]):
         return self.tell_hit(key, value) if self.hit_ear.is_there else value
 
     def tell_hit(self, key: K, value: V) -> V:
-        """Tell of a hit; return the value, even if a listener removes it."""
+        """Tell a hit; return the value, even if a listener removes it."""
         emit(CacheHit(cache=self.name, key=key))
         return value
 
     def miss(self, key: K, entry: Entry[K, V] | None) -> MissReason:
-        """Count that there is no entry, or an expired one, which is deleted."""
+        """Count that an entry is missing or expired; delete an expired one."""
         now = self.moment()
         reason: MissReason = "expired"
         removed = None
@@ -166,7 +162,7 @@ class Core(Generic[K, V]):
         return reason
 
     def serve(self, entry: Entry[K, V], error: Exception | None = None) -> V:
-        """Count that an expired value is given out, and why; return it."""
+        """Count and return an expired value."""
         key, value = entry.key, entry.value
         self.stale += 1
         if self._ears.stale.is_there:
@@ -203,7 +199,7 @@ class Core(Generic[K, V]):
         self.tell_removed(self._take_off(entry, cause))
 
     def clear(self) -> None:
-        """Remove all entries, and forget all errors."""
+        """Remove all entries and errors."""
         if self.failures is not None:
             self.failures.clear()
         removed = self.shelf.clear(self.moment())
@@ -212,7 +208,7 @@ class Core(Generic[K, V]):
         self.tell_removed(*removed)
 
     def sweep(self, limit: float) -> int:
-        """Remove what may not be given out any more, up to a limit; return how many."""
+        """Remove up to *limit* expired entries; return how many."""
         now = self.moment()
         count = 0
         for entry in self.shelf.expired(now, self.options.stale_for):
@@ -232,7 +228,7 @@ class Core(Generic[K, V]):
     # Telling of removals
 
     def tell_removed(self, *gone: Removed[K, V]) -> None:
-        """Tell that entries have been removed."""
+        """Tell of removed entries."""
         if self._ears.removed.is_there:
             for removed in gone:
                 emit(CacheRemoved(cache=self.name, key=removed.key, cause=removed.cause))
@@ -274,7 +270,7 @@ class Core(Generic[K, V]):
 def call_back(
     on_removal: Callable[[K, V, RemovalCause], object], removed: Removed[K, V], depth: int
 ) -> None:
-    """Tell the user's function what was removed."""
+    """Call the user's function."""
     if depth > LONGEST_CHAIN:
         raise RecursionError(
             f"on_removal removes what it is called for, {LONGEST_CHAIN} times in a row"

@@ -13,7 +13,7 @@ __all__ = ["DEAF", "Ear", "Ears", "ears_of_this_run"]
 
 
 class Ear(Protocol):
-    """Whether anybody listens to one kind of event."""
+    """Whether anybody listens to an event."""
 
     @property
     def is_there(self) -> bool: ...
@@ -21,7 +21,7 @@ class Ear(Protocol):
 
 @final
 class Nobody:
-    """The audience outside of Trio."""
+    """The audience outside Trio."""
 
     is_there = False
 
@@ -31,7 +31,7 @@ NOBODY: Final = Nobody()
 
 @final
 class Ears:
-    """Who listens to which event. All caches of a run share one of these."""
+    """Who listens to which event; shared by all caches of a run."""
 
     __slots__ = ("hit", "missed", "put", "removed", "stale")
 
@@ -44,13 +44,13 @@ class Ears:
 
 
 DEAF: Final = Ears(is_deaf=True)
-"""The ears outside of Trio."""
+"""The ears outside Trio."""
 
 _ears: RunVar[Ears] = RunVar("trio_foundation.cache")
 
 
 def ears_of_this_run() -> Ears:
-    """Return the ears of this Trio run."""
+    """Return this run's ears."""
     try:
         return _ears.get()
     except LookupError:

@@ -27,7 +27,7 @@ class CacheMiss(FoundationError, KeyError):
     """The key."""
 
     reason: MissReason
-    """Whether there was none, or it had expired."""
+    """Which of the two."""
 
     def __init__(self, cache: str, key: object, reason: MissReason) -> None:
         super().__init__(cache, key, reason)
@@ -43,10 +43,9 @@ class CacheMiss(FoundationError, KeyError):
 
 @final
 class LoadFailed(FoundationError):
-    """A load that one waited for has failed, or one did a short while ago.
+    """Somebody else's load failed, or any did less than *negative_ttl* seconds ago.
 
-    Whoever runs a load gets its error itself; each of the others a `LoadFailed` with that error as
-    the ``__cause__``.
+    Its ``__cause__`` is the load's error.
 
     Example:
         >>> print(LoadFailed("users", "alice", "OSError: no route"))
@@ -74,9 +73,7 @@ class LoadFailed(FoundationError):
 
 @final
 class CircularLoad(FoundationError, RuntimeError):
-    """A load asks for the key that it loads, and would wait for itself.
-
-    It may do so by way of other loads, and in tasks that it has started.
+    """A load asks for its own key, if only through other loads or tasks that it has started.
 
     Example:
         >>> print(CircularLoad("users", "alice"))

@@ -23,7 +23,7 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class CacheEvent(Event):
-    """The base class of what a cache tells.
+    """The base class of caches' events.
 
     Example:
         >>> CacheHit(cache="users", key="alice").key
@@ -42,7 +42,7 @@ class CacheEvent(Event):
 @final
 @attrs.frozen(kw_only=True)
 class CacheHit(CacheEvent):
-    """A value was asked for, and was there."""
+    """A value was there."""
 
     name: ClassVar[str] = "foundation.cache.hit"
 
@@ -50,7 +50,7 @@ class CacheHit(CacheEvent):
 @final
 @attrs.frozen(kw_only=True)
 class CacheMissed(CacheEvent):
-    """A value was asked for, and was not there or had expired."""
+    """There was no value, or it had expired."""
 
     name: ClassVar[str] = "foundation.cache.missed"
 
@@ -83,13 +83,13 @@ class CacheRemoved(CacheEvent):
 @final
 @attrs.frozen(kw_only=True)
 class StaleServed(CacheEvent):
-    """An expired value was given out, since there was no better one yet."""
+    """An expired value was given out, for want of a better one."""
 
     name: ClassVar[str] = "foundation.cache.stale_served"
     level: ClassVar[int] = logging.INFO
 
     error: str
-    """Type and text of the error of the load of a better one; empty while that is under way."""
+    """Type and text of the load's error; empty while it is under way."""
 
 
 @final

@@ -1,10 +1,7 @@
 """One load, and all who wait for it.
 
-It runs in the task of one who asks, so nothing outlives that one; if that is cancelled, the next in
-the line takes over.
-
-A load that waits for itself would wait for ever. So the context of a load knows which attempts it
-is part of, and each attempt knows which other loads it needs.
+To find a load that would wait for itself, its context knows which attempts it is part of, and each
+attempt which other loads it needs.
 """
 
 from __future__ import annotations
@@ -36,13 +33,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 Load: TypeAlias = Callable[[], Awaitable[V]]
-"""How something is loaded, its arguments bound."""
+"""A load, its arguments bound."""
 
 
 @final
 @attrs.frozen
 class Loaded(Generic[V]):
-    """It has come."""
+    """It came."""
 
     value: V
 
@@ -50,7 +47,7 @@ class Loaded(Generic[V]):
 @final
 @attrs.frozen
 class Failed:
-    """It could not be loaded."""
+    """It failed."""
 
     error: Exception
 
@@ -58,7 +55,7 @@ class Failed:
 @final
 @attrs.frozen
 class GivenUp:
-    """Nobody loads it any more; whoever waits asks again."""
+    """Nobody loads it any more: ask again."""
 
 
 Outcome: TypeAlias = Loaded[V] | Failed | GivenUp
@@ -66,13 +63,13 @@ Outcome: TypeAlias = Loaded[V] | Failed | GivenUp
 
 @final
 class Attempt:
-    """What one caller does to load a key."""
+    """One caller's load of a key."""
 
     __slots__ = ("needs",)
 
     def __init__(self) -> None:
         self.needs: list[AnyFlight] = []
-        """The flights that somebody waits for on its behalf."""
+        """The flights waited for on its behalf."""
 
 
 _under_way: ContextVar[tuple[Attempt, ...]] = ContextVar("trio_foundation.cache", default=())
@@ -88,15 +85,15 @@ class Flight(Generic[K, V]):
         self.key = key
         self.is_over = False
         self.is_detached = False
-        """Whether the key was deleted or put since, so that what it brings is out of date."""
+        """Whether the key was deleted or put since."""
         self._line = ParkingLot()
         self._answer: list[Outcome[V]] = []
-        """What those who wait look into; theirs when it is filled. An error's traceback leads to
-        the flight, so the flight must not lead to the error."""
+        """What those who wait look into; left to them when filled, since an error's traceback
+        leads to the flight, and the flight must not lead to the error."""
         self._attempt: Attempt | None = None
 
     def enter(self) -> tuple[Attempt, ...]:
-        """Let what is called from now on be part of this load; return what it was part of."""
+        """Make what is called from now on part of this load; return what it was part of."""
         outer = _under_way.get()
         if outer:
             outer[-1].needs.append(self)
@@ -105,7 +102,7 @@ class Flight(Generic[K, V]):
         return outer
 
     def leave(self, outer: tuple[Attempt, ...]) -> None:
-        """Undo what *enter* did."""
+        """Undo `enter`."""
         # Not by a token: those who are torn down may be so in another context.
         _under_way.set(outer)
         self._attempt = None
@@ -113,7 +110,7 @@ class Flight(Generic[K, V]):
             outer[-1].needs.remove(self)
 
     def needs_me(self) -> bool:
-        """Return whether it waits, even through others, for a load that the caller is part of."""
+        """Return whether it needs, even through others, a load that the caller is part of."""
         mine = _under_way.get()
         seen: set[Attempt] = set()
         rest: list[AnyFlight] = [self] if mine else []
@@ -128,7 +125,7 @@ class Flight(Generic[K, V]):
         return False
 
     async def wait(self) -> Outcome[V] | None:
-        """Wait for its outcome; None says that the caller is to load."""
+        """Return its outcome; None if the caller is to load."""
         answer = self._answer
         outer = _under_way.get()
         if outer:
@@ -141,12 +138,12 @@ class Flight(Generic[K, V]):
         return answer[0] if answer else None
 
     def pass_on(self) -> bool:
-        """Have the next in the line load it; return whether there is one."""
+        """Have the next in line load it; return whether there is one."""
         # Whoever is cancelled has left the line, so the one that is woken does run.
         return bool(self._line.unpark())
 
     def end(self, outcome: Outcome[V]) -> None:
-        """Tell all who wait of the outcome."""
+        """Tell all who wait."""
         self.is_over = True
         self._answer.append(outcome)
         self._answer = []
@@ -157,7 +154,7 @@ AnyFlight: TypeAlias = Flight[Any, Any]
 
 
 def without_arguments(load: Callable[..., Awaitable[V]], key: object) -> Load[V]:
-    """Return how to load a key, which is passed to a function that needs an argument."""
+    """Return the load, with the key bound if it needs an argument."""
     # Most loads are written on the spot, and for them there is a quick way to find out.
     if isinstance(load, FunctionType):
         code = load.__code__
@@ -168,14 +165,14 @@ def without_arguments(load: Callable[..., Awaitable[V]], key: object) -> Load[V]
 
 @disable_ki_protection
 async def call_load(load: Load[V]) -> V:
-    """Await what a load returns, if it can be awaited."""
+    """Await what a load returns."""
     return await awaitable_of("get_or_load", load, load())
 
 
 def awaitable_of(
     caller: str, async_fn: Callable[..., object], returned: Awaitable[V]
 ) -> Awaitable[V]:
-    """Return what an async function has returned, if it can be awaited."""
+    """Return what a function has returned; refuse what cannot be awaited."""
     if not inspect.isawaitable(returned):
         raise TypeError(
             f"{caller} takes an async function, but {name_of(async_fn)} returned {returned!r}"

@@ -1,4 +1,4 @@
-"""How what is missing is loaded, once for all who ask."""
+"""Loading what is missing, once for all who ask."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Loads(Generic[K, V]):
         self._core = core
         self._flights: dict[K, Flight[K, V]] = {}
         self._token: TrioToken | None = None
-        """The run that they are of."""
+        """Their run."""
         self.begun = self.failed = 0
 
     def __len__(self) -> int:
         return len(self._flights)
 
     def detach(self, key: K) -> None:
-        """Keep nothing that is being loaded for a key, and forget its error."""
+        """Keep no load of a key, and forget its error."""
         if self._flights:
             flight = self._flights.pop(key, None)
             if flight is not None:
@@ -44,7 +44,7 @@ class Loads(Generic[K, V]):
             self._core.failures.forget(key)
 
     def detach_all(self) -> None:
-        """Keep nothing that is being loaded."""
+        """Keep no load."""
         for flight in self._flights.values():
             flight.is_detached = True
         self._flights.clear()
@@ -71,7 +71,7 @@ class Loads(Generic[K, V]):
             flight.end(GivenUp())
 
     def _look_again(self, key: K) -> Loaded[V] | None:
-        """Return what may be given out without waiting, though it is no hit."""
+        """Return what may be given out at once, though no hit."""
         core = self._core
         now = core.moment()
         if core.token is not self._token:
@@ -123,7 +123,7 @@ class Loads(Generic[K, V]):
         return value
 
     def _note_failure(self, flight: Flight[K, V], error: Exception) -> Entry[K, V] | None:
-        """Remember an error, if wanted; return what may be served in its stead."""
+        """Remember an error, if wanted; return what may be served instead."""
         core = self._core
         if flight.is_detached:
             return None

@@ -1,4 +1,4 @@
-"""How keys and errors are written in messages and events."""
+"""Keys and errors, as written in messages and events."""
 
 from __future__ import annotations
 

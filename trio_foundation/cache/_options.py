@@ -1,4 +1,4 @@
-"""How a cache is to behave."""
+"""The options of a cache."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 TellsTime: TypeAlias = Callable[[], float] | Clock
-"""A clock: a function such as `time.monotonic`, or one of Trio's."""
+"""A function such as `time.monotonic`, or a Trio clock."""
 
 
 class CacheOptions(TypedDict, total=False):
-    """The keyword arguments of `Cache`, which `cached` takes too; described there.
+    """The keyword arguments of `Cache` and `cached`; described in `Cache`.
 
     Example:
         >>> options: CacheOptions = {"max_size": 1_000, "ttl": 60.0}
@@ -36,13 +36,13 @@ class CacheOptions(TypedDict, total=False):
     """How long a value is good for, in seconds."""
 
     name: str
-    """What it is called, in errors and events."""
+    """Its name, in errors and events."""
 
     clock: TellsTime | None
-    """What tells the time; by default the clock of the Trio run."""
+    """What tells the time; None for the Trio run."""
 
     jitter: float
-    """The share by which a value's time may be shorter, from 0 to 1."""
+    """The share by which times are shortened at random."""
 
     stale_for: float
     """How long an expired value may be given out, in seconds."""
@@ -51,7 +51,7 @@ class CacheOptions(TypedDict, total=False):
     """How long a load's error is remembered, in seconds."""
 
     on_removal: Callable[[Any, Any, RemovalCause], object] | None
-    """A function that is told key, value and cause of what is removed."""
+    """A function of key, value and cause of what is removed."""
 
     rng: random.Random | None
     """Where the jitter comes from."""

@@ -1,4 +1,4 @@
-"""What is counted about a cache."""
+"""The figures of a cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CacheStatistics"]
 @final
 @attrs.frozen(kw_only=True)
 class CacheStatistics:
-    """The figures of a cache since it was made, at one moment.
+    """The figures of a cache since it was made.
 
     Always ``hits + misses + expired == gets``, and ``puts == held + replaced + deletes + evictions
     + expirations``.
@@ -28,7 +28,7 @@ class CacheStatistics:
     """
 
     hits: int
-    """How often a value was asked for and was there."""
+    """How often a value was there."""
 
     misses: int
     """How often there was none."""
@@ -37,13 +37,13 @@ class CacheStatistics:
     """How often it had expired."""
 
     stale: int
-    """How often an expired one was given out all the same."""
+    """How often an expired one was given out."""
 
     puts: int
     """How many values were put in, by a load or by hand."""
 
     replaced: int
-    """How many of those another took the place of."""
+    """How many were replaced."""
 
     deletes: int
     """How many were deleted."""
@@ -55,13 +55,13 @@ class CacheStatistics:
     """How many went because they had expired."""
 
     held: int
-    """How many are there, with expired ones that nobody has seen since."""
+    """How many are there, unseen expired ones included."""
 
     loads: int
     """How many loads were begun."""
 
     load_failures: int
-    """How many of them failed; a cancelled one has not."""
+    """How many failed; cancelled ones did not."""
 
     loading: int
     """How many keys are being loaded."""
@@ -73,5 +73,5 @@ class CacheStatistics:
 
     @property
     def hit_rate(self) -> float:
-        """The share of hits in that, from 0 to 1; 0 if nobody has asked."""
+        """The share of hits in *gets*, from 0 to 1; 0 without any."""
         return self.hits / self.gets if self.gets else 0.0

@@ -1,9 +1,7 @@
 """What time it is, in one Trio run after the other.
 
-A cache made at import may be used in several runs, each with a clock that begins anywhere. So it
-keeps the clock of its last run. Trio's clocks go on after their run, so the old clock tells how
-much time has passed, and what was left to an entry is left to it by the new clock. (A `MockClock`
-stands still between runs, so time passes again when the cache is used in the next.)
+Each run's clock begins anywhere. So a cache keeps the clock of its last run, which goes on (a
+`MockClock` stands still): it tells how much time has passed since.
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ __all__ = ["TimeSource", "Timekeeper"]
 
 
 class TimeSource(Protocol):
-    """The part of a clock that is needed here."""
+    """The part of a clock needed here."""
 
     def current_time(self) -> float: ...
 
 
 @final
 class Timekeeper:
-    """Finds the clock that a cache goes by.
+    """Finds a cache's clock.
 
     Example:
         >>> Timekeeper(lambda: 5.0).clock.current_time()
@@ -38,7 +36,7 @@ class Timekeeper:
     __slots__ = ("_is_given", "clock")
 
     clock: TimeSource
-    """The clock; before the first run, if none is given, one that stands at minus infinity."""
+    """The clock; minus infinity before the first run, unless given."""
 
     def __init__(self, clock: TellsTime | None) -> None:
         self._is_given = clock is not None
@@ -47,7 +45,7 @@ class Timekeeper:
             self.clock = Steady(clock.current_time if isinstance(clock, Clock) else clock)
 
     def enter_run(self) -> tuple[float, float] | None:
-        """Go by this run's clock, if none was given; return old and new time if it changes."""
+        """Go by this run's clock, unless one was given; return old and new time if it changes."""
         if self._is_given:
             return None
         old, new = self.clock, current_clock()
@@ -70,14 +68,14 @@ class Steady:
         self._latest = -math.inf
 
     def current_time(self) -> float:
-        """Return the latest time that the clock has told, in seconds."""
+        """Return the latest time, in seconds."""
         self._latest = max(self._latest, self._clock())
         return self._latest
 
 
 @final
 class NoTime:
-    """What there is before the first run."""
+    """The clock before the first run."""
 
     __slots__ = ()
 

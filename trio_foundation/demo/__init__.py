@@ -1,8 +1,8 @@
 """The whole system at work: its agents crash, a store fails, and its result is right.
 
-It counts the identifiers and the words in the files of Python's standard library, or wherever it
-is told to. Files are messages to agents, which crash at random, and one of them has no store for
-a while. Then it counts once more with a plain loop, and compares. ``_system.py`` is the system,
+It counts the identifiers and words in the files of Python's standard library, or wherever it is
+told to. Files are messages to agents that crash at random, one of which has no store for a while.
+Then a plain loop counts once more, and both are compared. ``_system.py`` is the system,
 ``_agents.py`` what its agents do, and ``_run.py`` what is done with it.
 """
 
@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
         argv: What stands behind the word ``demo``; ``--help`` tells what may.
 
     Returns:
-        The exit code: 0 if both counts are equal, 1 if not, 2 if the arguments make no sense, 130
-        after Ctrl-C.
+        The exit code: 0 if both counts are equal, 1 if not, 2 for wrong arguments, 130 after
+        Ctrl-C.
 
     Example:
         >>> main(["/no/such/directory"])
@@ -70,7 +70,7 @@ def _introduce(demo: Demo) -> None:
 
 
 def _compare(demo: Demo) -> tuple[int, str]:
-    """Count with a plain loop; return the exit code and what to say of it."""
+    """Count with a plain loop; return the exit code and the verdict."""
     assert demo.system is not None
     totals = demo.system.totals()
     plainly = count_serially(follow([demo.root / path for path in demo.files]))
@@ -82,7 +82,7 @@ def _compare(demo: Demo) -> tuple[int, str]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Keep the crashes of the demo's own making out of the log."""
+    """Keep the demo's own crashes out of the log."""
     exit = getattr(record, "exit", None)
     return not (isinstance(exit, Exit) and isinstance(exit.error, Crash))
 

@@ -1,4 +1,4 @@
-"""The agents: they are given batches of files, count what is in them, and store it."""
+"""The agents, which count batches of files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Batch", "FileCounter"]
 
 @attrs.frozen
 class Batch:
-    """A message to an agent: some files to count."""
+    """A message to an agent: some files."""
 
     key: str
-    """What it is known by, also when it is sent again."""
+    """The same when it is sent again."""
 
     capability: str
     """What an agent needs to count these files."""
@@ -33,7 +33,7 @@ class Batch:
 class FileCounter(Agent):
     """Counts the files of one batch after the other.
 
-    A crash leaves nothing behind in it, so its store and the cache of all agents are handed to it.
+    It crashes, so its store and the cache of all agents are handed to it.
     """
 
     def __init__(self, root: Path, store: Store, cache: Cache[Path, Found], dice: Dice) -> None:
@@ -43,7 +43,7 @@ class FileCounter(Agent):
         self._dice = dice
 
     async def receive(self, message: object, *, sender: str | None = None) -> int:
-        """Count a batch; return how many files it has, which acknowledges it."""
+        """Count a batch; return how many files it has."""
         assert isinstance(message, Batch)
         found: list[Found] = []
         for path in message.files:

@@ -1,7 +1,6 @@
-"""What there is to count in a file, and what it comes to.
+"""What there is to count in a file.
 
-It is done in the agents' own tasks, some milliseconds a file, with a checkpoint between files:
-threads could only take turns at it.
+Agents do it in their own tasks, some milliseconds a file: threads could only take turns at it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Found:
 
 @attrs.define
 class Totals:
-    """What is in many files; a file that is added again counts again."""
+    """What is in many files; one that is added again counts again."""
 
     files: int = 0
     identifiers: Counter[str] = attrs.field(factory=Counter[str])
@@ -54,7 +53,7 @@ class Totals:
 
 
 def count_file(root: Path, path: Path) -> Found:
-    """Return what is in a file; if it cannot be read, nothing, and why."""
+    """Return what is in a file, or why it cannot be read."""
     identifiers, words = Counter[str](), Counter[str]()
     try:
         if CAPABILITIES[path.suffix] == "python":
@@ -68,7 +67,7 @@ def count_file(root: Path, path: Path) -> Found:
 
 
 def count_identifiers(path: Path) -> Counter[str]:
-    """Return the names in a file of Python that are no keywords."""
+    """Return the names in a file of Python, keywords aside."""
     names = Counter[str]()
     with tokenize.open(path) as source, warnings.catch_warnings(action="ignore"):
         text = source.read()

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, so that there is something to heal."""
+"""What goes wrong on purpose."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class StoreDown(Crash):
 
 @attrs.define(eq=False)
 class Dice:
-    """Says who crashes: by chance, but with the same seed the same, in whatever order it goes."""
+    """Says who crashes: by chance, but the same with the same seed, in whatever order."""
 
     seed: int
     crash_rate: float
     rolls: Counter[str] = attrs.field(factory=Counter[str])
 
     def roll(self, what: str, told: str) -> None:
-        """Crash, if that is how the dice fall this time.
+        """Crash, if that is how the dice fall.
 
         Raises:
             Crash: As often as *crash_rate* says.

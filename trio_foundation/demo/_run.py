@@ -1,4 +1,4 @@
-"""What the demo does: it finds a batch size, sends all files, and takes a store away."""
+"""What the demo does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Demo:
     """For how many seconds one agent has no store."""
 
     batch_size: int | None = None
-    """How many files are sent at once; None until it is found."""
+    """Files in a message; None until it is found."""
 
     system: System | None = None
     """What does it; None until it is open."""
@@ -52,7 +52,7 @@ class Demo:
         return attrs.evolve(settings, max_restarts=settings.max_restarts + by_outage)
 
     async def run(self, report: Callable[[Demo], Awaitable[None]]) -> None:
-        """Have every file counted; return when all are stored."""
+        """Have every file counted and stored."""
         if self.batch_size is None:
             self.batch_size = await find_batch_size(self.settings, self.files)
         batches = make_batches(self.files, self.batch_size)
@@ -81,8 +81,8 @@ async def take_away(store: Store, seconds: float, begin: trio.Event) -> None:
 def too_many(attempts: float, crash_rate: float) -> int:
     """Return how many crashes to bear in a whole run.
 
-    What is attempted is attempted until nobody crashes, which takes p / (1 - p) crashes on average.
-    Six standard deviations above that, and the usual three, are no chance any more.
+    On average p / (1 - p) for each attempt, since it is made until nobody crashes. Six standard
+    deviations above that, and the usual three, are no chance any more.
     """
     mean = attempts * crash_rate / (1 - crash_rate)
     return math.ceil(mean + 6 * math.sqrt(mean / (1 - crash_rate))) + 3

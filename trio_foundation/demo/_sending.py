@@ -1,4 +1,4 @@
-"""Files are put into batches, and the batches are sent."""
+"""Batches of files, and how they are sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["make_batches", "send_all"]
 
 
 def make_batches(files: Sequence[Path], size: int) -> list[Batch]:
-    """Return files in batches of at most that many, each for one capability."""
+    """Return files in batches, each for one capability."""
     batches: list[Batch] = []
     for capability in sorted(set(CAPABILITIES.values())):
         some = [path for path in files if CAPABILITIES[path.suffix] == capability]
@@ -29,7 +29,7 @@ async def send_all(
     batches: Sequence[Batch],
     on_progress: Callable[[int, int | None], object] | None = None,
 ) -> None:
-    """Send batches, some at a time; return when the system has stored them all."""
+    """Send batches, some at a time; return when all are stored."""
     at_once = 2 * len(system.stores)  # each agent has one in hand, and finds one in its mailbox
     async with open_task_supervisor(name="senders") as senders:
         await parallel_map(

@@ -1,4 +1,4 @@
-"""The same count done plainly: one loop, and nothing but what Python brings along."""
+"""The same count done plainly: one loop, without the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an agent writes down what it has found."""
+"""Where an agent stores what it has found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRITING = 0.02  # seconds that it takes, however much is written
 
 @attrs.define(eq=False)
 class Store:
-    """What one agent has found. It outlives the agent's crashes, as a database would."""
+    """What one agent has found; as a database would, it outlives crashes."""
 
     name: str
     batches: dict[str, Sequence[Found]] = attrs.field(factory=dict[str, Sequence[Found]])
@@ -30,13 +30,10 @@ class Store:
     is_down: bool = False
 
     async def save(self, key: str, found: Sequence[Found]) -> None:
-        """Write down what is in a batch of files, unless it is there already.
-
-        The key is written with it, so that no crash comes between, and a batch sent again counts
-        once.
+        """Store a batch with its key, unless it is there already; no crash comes between.
 
         Raises:
-            StoreDown: If it is out of order.
+            StoreDown: It is out of order.
         """
         await trio.sleep(WRITING)
         if self.is_down:

@@ -1,4 +1,4 @@
-"""The table at the end: what was found, and what became of all that was sent."""
+"""The table at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def work(system: System) -> Lines:
 
 
 def messages(figures: CoordinatorStatistics) -> list[str]:
-    """Return what became of all messages, each in one line: the lines add up."""
+    """Return what became of all messages; the lines add up."""
     became = {
         "handled": figures.delivered,
         "failed, as the sender was told": figures.failed,

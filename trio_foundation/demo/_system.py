@@ -1,6 +1,6 @@
 """The system: agents that are kept running, a coordinator to reach them, a cache for them all.
 
-It knows no command line and no display: a program opens it, sends batches, and reads the figures.
+It knows no command line and no display.
 """
 
 from __future__ import annotations
@@ -49,37 +49,37 @@ class Settings:
     """How a system is made."""
 
     root: Path
-    """The directory that the files are in."""
+    """The directory of the files."""
 
     workers: int
     """How many agents count Python; half as many count words."""
 
     crash_rate: float = 0.0
-    """How likely an agent crashes by a file, and by a batch that it has stored."""
+    """How likely an agent crashes, per file and per stored batch."""
 
     seed: int = 0
     """What fixes who crashes when."""
 
     max_restarts: int
-    """How many restarts of all agents of one capability are borne..."""
+    """How many restarts of the agents of one capability are borne..."""
 
     within: float = math.inf
     """... in how many seconds."""
 
     buffer_capacity: int = 1000
-    """How many messages may wait for an agent whose circuit is open."""
+    """How many messages may wait for an agent."""
 
     @property
     def pause(self) -> float:
         """How long an agent that crashed stays away, in seconds.
 
-        Long enough to be seen, but shorter where crashes are many: a demo should end.
+        Long enough to be seen, but shorter where crashes are many.
         """
         return min(0.25, 0.005 * self.workers / max(self.crash_rate, 0.01))
 
     @property
     def agents(self) -> dict[str, list[str]]:
-        """The names of the agents, by what they are capable of."""
+        """The names of the agents, by capability."""
         numbers = {"python": self.workers, "text": math.ceil(self.workers / 2)}
         return {what: [f"{what}-{n + 1}" for n in range(many)] for what, many in numbers.items()}
 
@@ -93,7 +93,7 @@ class System:
     """The way to the agents."""
 
     figures: CoordinatorStatistics
-    """What became of all messages, when the block has ended."""
+    """What became of all messages, once the block has ended."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -121,7 +121,7 @@ class System:
         return self.agents.register_on_start(name, served, capability=capability)
 
     async def send(self, batch: Batch) -> Receipt:
-        """Send a batch to one of the agents that are capable of it, until it is taken."""
+        """Send a batch to an agent of its capability, until it is taken."""
         first = self.settings.agents[batch.capability][0]
         # If there is none, all of them are being started again.
         capable = self.agents.find_capable(batch.capability) or [await self.agents.wait_for(first)]
@@ -155,7 +155,7 @@ class System:
 
 @asynccontextmanager
 async def open_system(settings: Settings) -> AsyncGenerator[System]:
-    """Keep a system running until the block ends; its figures can be read after it."""
+    """Keep a system running until the block ends; its figures outlast it."""
     system = System(settings)
     # Agents of one capability that use up their restarts are the end of it all.
     keep_running = open_supervisor(system.children(), name="demo", max_restarts=0)

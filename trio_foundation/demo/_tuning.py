@@ -1,7 +1,7 @@
 """How many files should be in a batch?
 
-Of small ones many have to be stored, which takes a while each; a large one keeps all others
-waiting at the end. What is best depends on the files and the machine, so it is tried out.
+Many small ones have to be stored, one by one; a large one keeps the others waiting at the end. So
+it is tried out.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PATIENCE = 2.0  # seconds
 
 
 async def find_batch_size(settings: Settings, files: Sequence[Path]) -> int:
-    """Return how many files a batch should have, from trials with a sample of them."""
+    """Return the best batch size, from trials with a sample of the files."""
     sample = files[:: 1 + len(files) // SAMPLE]
     undisturbed = attrs.evolve(settings, crash_rate=0.0)
 
     async def files_per_second(params: dict[str, int]) -> float:
-        """Count the sample, in a system of its own, whose cache is empty."""
+        """Count the sample in a system of its own, with an empty cache."""
         async with open_system(undisturbed) as system:
             began_at = trio.current_time()
             await send_all(system, make_batches(sample, params["batch_size"]))

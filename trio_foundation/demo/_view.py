@@ -1,4 +1,4 @@
-"""What is shown: on a terminal the system as it lives, elsewhere a line a second."""
+"""What is shown: the system on a terminal, elsewhere a line a second."""
 
 # ruff: noqa: PLC0415  rich is optional
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLOURS: dict[str, str] = {
 
 
 async def report(demo: Demo) -> None:
-    """Show how the work goes on; the reporter runs this."""
+    """Show how the work goes on."""
     system, total = demo.system, len(demo.files)
     assert system is not None
     if can_draw():
@@ -90,7 +90,7 @@ def rows(
     state: str = "running",
     indent: str = "",
 ) -> Iterator[list[str]]:
-    """Yield what there is to show of a supervisor and of all below it."""
+    """Yield what to show of a supervisor and of all below it."""
     yield [indent + tree.name, state, f"{tree.restarts} of {tree.max_restarts}"]
     for one in tree.children:
         state = one.state.replace("_", " ")
@@ -104,7 +104,7 @@ def rows(
 
 
 def follow(files: Sequence[Path]) -> Iterable[Path]:
-    """Return the files; show how far the plain loop over them is."""
+    """Return the files; show how far the loop is."""
     if can_draw():
         from rich.progress import track
 
@@ -134,12 +134,12 @@ def summarize(demo: Demo, verdict: str) -> None:
 
 
 def can_draw() -> bool:
-    """Return whether there is a terminal, and rich to draw on it with."""
+    """Return whether there is a terminal, and rich to draw with."""
     return sys.stdout.isatty() and find_spec("rich") is not None
 
 
 def say(text: str) -> None:
-    """Write a line at once; if nobody reads any more, go on without a word."""
+    """Write a line at once; if nobody reads any more, go on."""
     try:
         print(text.encode(errors="replace").decode(), flush=True)  # noqa: T201
     except BrokenPipeError:

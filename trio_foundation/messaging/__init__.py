@@ -1,8 +1,8 @@
 """How do tasks talk?
 
-Through mailboxes with a cap, and servers that answer. `open_mailbox` is a memory channel that knows
-what to do when it is full, and loses nothing without a word. `serve` makes a supervised child of a
-class: its async methods are its messages, and its mailbox outlives its crashes.
+`open_mailbox` is a memory channel with an overflow policy; every loss is counted and told. `serve`
+makes a supervised child of a class: its async methods are its messages, and its mailbox outlives
+its crashes.
 """
 
 from __future__ import annotations

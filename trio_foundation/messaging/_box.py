@@ -1,8 +1,4 @@
-"""The mailbox of a server in one Trio run, and where its child stands.
-
-Messages wait while the server is to be started, starts, runs or backs off; they are refused when
-nothing runs and nothing is scheduled, and while it is being stopped for good.
-"""
+"""The mailbox of a server in one Trio run, and where its child stands."""
 
 from __future__ import annotations
 
@@ -60,19 +56,19 @@ class Box:
     ) -> None:
         self.name: str = name
         self.root: Task | None = trio.lowlevel.current_root_task()
-        """Stands for the Trio run."""
+        """The Trio run."""
         self.now: Callable[[], float] = now
         """The clock of the run, in seconds."""
         self.audience: Audience = audience
-        """Whether somebody listens to what is handled, so that times are needed."""
+        """Whether somebody listens, and needs times."""
         self.has_timers: bool = False
-        """Whether messages are dated, to be told from timers that came due."""
+        """Whether messages are dated, to be compared with timers."""
         self.store: Store[Request] = Store(name, capacity, overflow, self._dropped)
         # A weak reference, since the child has the spec, that the post, and the run keeps this
         # box for as long as there is a post.
         self._child: Callable[[], Child[Any] | None] = _nobody
         self.is_shut: bool = False
-        """Whether new messages are refused: the server is gone, or is leaving..."""
+        """Whether new messages are refused: the server is gone or leaving..."""
         self.takes_own: bool = False
         """... but not those of its own handlers, while it drains."""
         self.task: Task | None = None
@@ -94,11 +90,11 @@ class Box:
 
     @property
     def child(self) -> Child[Any] | None:
-        """The child that it serves, unless it has none or the supervisor has gone."""
+        """The child that it serves, if there is one."""
         return self._child()
 
     def move_in(self, child: Child[Any]) -> None:
-        """Serve *child* from now on, if no other is served that is not at rest."""
+        """Serve *child* from now on; ValueError if another is not at rest."""
         other = self.child
         if other is not None and other is not child and not _is_at_rest(other.state):
             raise ValueError(
@@ -149,14 +145,14 @@ class Box:
         self.forget_ticks()
 
     def forget_ticks(self, job: object = None) -> None:
-        """Forget the timers that were set aside; with *job*, only that one."""
+        """Forget the timers set aside, or only that of *job*."""
         if self.postponed is not None:
             self.postponed = [one for one in self.postponed if not _is_tick(one, job)]
         if self.retry is not None:
             self.retry = deque(one for one in self.retry if not _is_tick(one, job))
 
     def give_up(self, request: Request) -> None:
-        """Drop a message that there is no room to keep."""
+        """Drop a message for want of room."""
         self.store.count_as_dropped()
         self._dropped(request, "overflow")
 

@@ -1,4 +1,4 @@
-"""What a server is at."""
+"""The message in hand."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ __all__ = ["CurrentMessage"]
 class CurrentMessage:
     """The message that a server has in hand: what a snapshot shows as its child's ``status``.
 
-    So a handler that is stuck has a name.
-
     Example:
         >>> print(CurrentMessage(method="charge", since=100.0, running_for=2.5, queued=3))
         charge for 2.5 s, 3 more wait
     """
 
     method: str
-    """The name of the method, ``setup`` and ``teardown`` included."""
+    """The method's name, ``setup`` and ``teardown`` included."""
 
     since: float
     """When its handler began, in seconds by `trio.current_time`."""

@@ -1,4 +1,4 @@
-"""What can go wrong between a sender and a receiver."""
+"""The errors of the room."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 class MailboxFull(FoundationError, trio.WouldBlock):
     """There is no room in the mailbox, and its overflow policy lets nobody wait.
 
-    A call raises it too when a drop policy took its place in the queue.
+    A call raises it too when a drop policy dropped it.
 
     Example:
         >>> print(MailboxFull("orders", 100))
@@ -33,7 +33,7 @@ class MailboxFull(FoundationError, trio.WouldBlock):
     """The name of the mailbox, or of its server."""
 
     capacity: int
-    """How many messages may wait in it."""
+    """How many messages may wait."""
 
     def __init__(self, mailbox: str, capacity: int) -> None:
         super().__init__(mailbox, capacity)
@@ -47,9 +47,7 @@ class MailboxFull(FoundationError, trio.WouldBlock):
 
 @final
 class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResourceError):
-    """The mailbox was closed: nothing can be sent to it or received from it.
-
-    It is both of Trio's errors, that of a broken other end and that of a closed own end.
+    """The mailbox is closed, to senders and receiver.
 
     Example:
         >>> print(MailboxClosed("orders"))
@@ -68,13 +66,13 @@ class MailboxClosed(FoundationError, trio.BrokenResourceError, trio.ClosedResour
 
 
 class CallError(FoundationError):
-    """The base class for what a server answers to refuse one call.
+    """The base class of errors by which a handler refuses one call.
 
-    Raised in a handler, alone or as the only error of a nursery there, it arrives at the caller as
-    itself, and the server lives on. Any other error crashes the server.
+    Raised alone or as the only error of a nursery, it reaches the caller as itself, and the server
+    lives on. Any other error crashes the server.
 
-    Raise it before the handler has changed anything. That of *another* server, if a handler lets it
-    pass, refuses the handler's own call too.
+    Raise it before anything is changed. One of *another* server, if a handler lets it pass, refuses
+    the handler's own call too.
 
     Example:
         >>> class OutOfStock(CallError):
@@ -89,10 +87,10 @@ class CallError(FoundationError):
 
 @final
 class CallFailed(FoundationError):
-    """The server ended while it held the call, so nobody knows how far it came.
+    """The server ended while it held the call: nobody knows how far it came.
 
-    Its ``__cause__`` is what the handler raised, if it raised. Call again only what may safely be
-    done twice; a server that comes back answers.
+    Its ``__cause__`` is what the handler raised, if anything. Call again only what may safely be
+    done twice.
 
     Example:
         >>> print(CallFailed("counter", "increment", "crashed"))
@@ -109,8 +107,8 @@ class CallFailed(FoundationError):
     """How the server ended: ``"crashed"``, or ``"was stopped"``."""
 
     traceback: str
-    """Where the handler raised, as text; empty if it did not. (The cause loses its own traceback
-    when the server is started again.)"""
+    """Where the handler raised, as text; empty if it did not. (At a restart the cause loses its
+    own.)"""
 
     def __init__(self, server: str, method: str, how: str, traceback: str = "") -> None:
         super().__init__(server, method, how)
@@ -127,8 +125,8 @@ class CallFailed(FoundationError):
 class ServerGone(FoundationError):
     """No incarnation of the server runs, and none is scheduled.
 
-    It was stopped, has finished, is ignored, or its supervisor has closed. The call was not handled
-    at all. After ``restart_child`` the server answers again.
+    It was stopped, has finished, is ignored, or its supervisor has closed. The call was not
+    handled. After ``restart_child`` the server answers again.
 
     Example:
         >>> print(ServerGone("counter"))

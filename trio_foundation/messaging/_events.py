@@ -1,4 +1,4 @@
-"""What the room reports."""
+"""The events of the room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CallFinished", "CallStarted", "MessageDropped", "MessagingEvent"]
 
 @attrs.frozen(kw_only=True)
 class MessagingEvent(Event):
-    """The base class of the events of this room.
+    """The base class of messaging events.
 
     Example:
         >>> MessageDropped(mailbox="orders", message="two apples", why="overflow").mailbox
@@ -38,8 +38,8 @@ class MessageDropped(MessagingEvent):
     """The message; of a server, the method's name."""
 
     why: UndeliveredReason | Literal["abandoned"]
-    """``overflow``: there was no room. ``closed``: nobody is left to receive it. ``abandoned``: its
-    caller had left when its turn came."""
+    """``overflow``: no room. ``closed``: nobody left to receive it. ``abandoned``: its caller had
+    left when its turn came."""
 
 
 @final
@@ -57,7 +57,7 @@ class CallStarted(MessagingEvent):
     """The method's name."""
 
     kind: Literal["call", "cast", "timer"]
-    """Whether somebody waits for the answer; ``timer`` if a timer of the server came due."""
+    """``call``: somebody waits for the answer. ``timer``: one of the server's came due."""
 
     queued_for: float
     """How long the message has waited, in seconds."""
@@ -78,7 +78,7 @@ class CallFinished(MessagingEvent):
     """The method's name."""
 
     kind: Literal["call", "cast", "timer"]
-    """Whether somebody waited for the answer; ``timer`` if a timer of the server came due."""
+    """As in `CallStarted`."""
 
     queued_for: float
     """How long the message had waited, in seconds."""

@@ -1,4 +1,4 @@
-"""The log, which may be broken, and must not break what it tells of."""
+"""A log whose failure breaks nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def log_error(message: str, *args: object) -> None:
 
 
 def log_warning(message: str, *args: object) -> None:
-    """Log what somebody ought to know."""
+    """Log a warning."""
     with suppress(Exception):
         _logger.warning(message, *args)

@@ -1,8 +1,4 @@
-"""One incarnation of a server: the loop that takes messages and runs their methods.
-
-A KeyboardInterrupt may reach users' code, and not the bookkeeping around it. Whatever ends the
-loop, the message in hand is answered first, and `Server.teardown` is run last.
-"""
+"""The loop of one incarnation; a KeyboardInterrupt reaches users' code, not the bookkeeping."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ S = TypeVar("S", bound=Server)
 
 
 class Later(Enum):
-    """No message now: let others run, and look again."""
+    """Let others run, and look again."""
 
     LATER = "later"
 
@@ -49,7 +45,7 @@ _TURN: Final = 32
 
 @final
 class Loop(Generic[S]):
-    """One instance of a server's class, from its making to its teardown."""
+    """One incarnation, from its making to its teardown."""
 
     __slots__ = (
         "_allowed",
@@ -133,7 +129,7 @@ class Loop(Generic[S]):
             await self.machine.begin()
 
     async def _tear_down(self, error: BaseException | None) -> None:
-        """Run the server's teardown; its own error does not hide *error*."""
+        """Run teardown; its error does not hide *error*."""
         server = self.server
         if server is None or type(server).teardown is Server.teardown:
             return
@@ -171,7 +167,7 @@ class Loop(Generic[S]):
                 await self._park()
 
     async def _take_turn(self) -> bool:  # noqa: C901, PLR0915  each message pays for each call
-        """Handle messages until there are none; return whether to let others run and come again."""
+        """Handle messages; return whether there may be more."""
         box, server, machine = self.box, self.server, self.machine
         take, now, audience = box.store.take, box.now, box.audience
         assert server is not None
@@ -237,7 +233,7 @@ class Loop(Generic[S]):
         tell_finished(self.box, request, "refused")
 
     def _fail(self, error: BaseException) -> None:
-        """Answer the message in hand: nobody knows how far it came."""
+        """Answer the message in hand."""
         request, self.box.current = self.box.current, None
         if request is None or request.kind == "own":
             return
@@ -252,7 +248,7 @@ class Loop(Generic[S]):
     # What there is to do besides the queue
 
     def _choose(self) -> Request | Nothing | Later:
-        """Return what to handle next: a message, or what came due before it."""
+        """Return what to handle next."""
         now = self.box.now()
         if self._beat_every is not None:
             self.child.beat()
@@ -287,7 +283,7 @@ class Loop(Generic[S]):
 
     @property
     def _has_to_wait(self) -> bool:
-        """Whether, while it drains, time may yet bring about what its messages wait for."""
+        """Whether it drains, and messages set aside may yet be handled, by a timer."""
         if not self._is_draining or self.machine is None or not self.machine.is_waited_for():
             return False
         return self._timetable is not None and self._timetable.next_due < math.inf
@@ -311,7 +307,7 @@ class Loop(Generic[S]):
             self._is_plain = False
 
     def _on_stopping(self) -> None:
-        """Take no more messages; to drain is to handle those that are there."""
+        """Take no more messages, but drain those that are there."""
         self._is_plain = False
         self._is_stopping = True
         if not self.post.drain or self.child.ending != "stopped":

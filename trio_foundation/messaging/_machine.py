@@ -1,4 +1,4 @@
-"""What runs the table of a server with states, within its loop."""
+"""What runs the table of a server with states."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ class Machine:
         self._chosen: str | None = None
         self._is_moving = False
         self._ticks: set[int] = set()
-        """The timers that are set aside, by the identity of what they do."""
+        """The timers set aside, by the identity of their jobs."""
         self._left = False
-        """Whether a caller has left whose message is set aside."""
+        """Whether the caller of a message set aside has left."""
         self.is_broken = False
-        """Whether what is done between two states has failed; no `CallError` refuses that."""
+        """Whether a move between states has failed; no `CallError` refuses that."""
         self._timeout: Appointment[Job] | None = None
         self.state = self._table.initial
 
     async def begin(self) -> None:
-        """Come into the first state, and try there what an earlier incarnation had set aside."""
+        """Enter the first state, and try what an earlier incarnation had set aside."""
         await self._enter(self.state)
         self._try_again()
 
     def is_postponed(self, request: Request) -> bool:
-        """Return whether a message waits for another state; then it is set aside."""
+        """Set a message aside that waits for another state; return whether it does."""
         if self._table.reaction(self.state, request.method) != "postpone":
             return False
         box = self._box
@@ -78,7 +78,7 @@ class Machine:
         return True
 
     def is_waited_for(self) -> bool:
-        """Return whether messages are set aside that somebody still wants handled."""
+        """Return whether a message set aside is still wanted."""
         if self._left and self._box.postponed is not None:
             self._pass_over_abandoned(self._box.postponed)
         return self._box.store.aside > 0
@@ -101,7 +101,7 @@ class Machine:
         postponed[:] = [request for request in postponed if not request.is_abandoned]
 
     async def handle(self, request: Request) -> object:
-        """Run the method of a message, and go where it leads; refuse it with `WrongState`."""
+        """Run a message's method, and go where it leads."""
         method = request.method
         if self._table.reaction(self.state, method) == "refuse":
             handled = self._table.handled_in(self.state)

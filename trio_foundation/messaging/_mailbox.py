@@ -1,4 +1,4 @@
-"""The two ends of a mailbox: many tasks send, one receives."""
+"""The two ends of a mailbox."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ReceiveT_co = TypeVar("ReceiveT_co", covariant=True)
 
 @final
 class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
-    """Where messages are sent to: the end of a mailbox that any number of tasks may hold.
+    """The sending end of a mailbox, for any number of tasks.
 
-    It needs no clone and no closing: only the receiver closes a mailbox.
+    It needs no clone and no closing; only the receiver closes a mailbox.
 
     Example:
         >>> import trio
@@ -53,11 +53,11 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
     async def send(self, value: SendT_contra) -> None:
         """Send a message, and wait for room if the policy is ``block``.
 
-        Senders that wait are served in order. A drop policy never waits.
+        Waiting senders are served in order.
 
         Raises:
-            MailboxFull: If there is no room and the policy is ``reject``.
-            MailboxClosed: If the mailbox is closed, now or while it waits.
+            MailboxFull: There is no room and the policy is ``reject``.
+            MailboxClosed: The mailbox is closed, now or while it waits.
 
         Cancellation:
             The message is not sent.
@@ -83,9 +83,9 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
         """Send a message at once; call it in the Trio thread.
 
         Raises:
-            trio.WouldBlock: If there is no room and the policy is ``block``.
-            MailboxFull: If there is no room and the policy is ``reject``.
-            MailboxClosed: If the mailbox is closed.
+            trio.WouldBlock: There is no room and the policy is ``block``.
+            MailboxFull: There is no room and the policy is ``reject``.
+            MailboxClosed: The mailbox is closed.
 
         Emits:
             As `send`.
@@ -100,7 +100,7 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
         self._store.put(value)
 
     async def aclose(self) -> None:
-        """Do nothing but be a checkpoint, as a channel of Trio has to have it.
+        """Do nothing but be a checkpoint.
 
         Cancellation:
             Leaves nothing behind.
@@ -114,10 +114,9 @@ class Address(trio.abc.SendChannel[SendT_contra], Generic[SendT_contra]):
 
 @final
 class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
-    """Where messages are received: the end of a mailbox that one task at a time reads.
+    """The receiving end of a mailbox, for one task at a time.
 
-    A ``with`` or ``async with`` block closes it at the end. ``async for`` receives until it is
-    closed.
+    The end of a ``with`` or ``async with`` block closes it. ``async for`` receives until then.
 
     Cancellation:
         A block is closed all the same; a cancelled loop loses no message.
@@ -153,14 +152,14 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
 
     @enable_ki_protection
     async def receive(self) -> ReceiveT_co:
-        """Receive the message that was sent first; wait for one if there is none.
+        """Receive the oldest message; wait for one if there is none.
 
         Returns:
             The message.
 
         Raises:
-            MailboxClosed: If the mailbox is closed, now or while it waits.
-            trio.BusyResourceError: If another task is receiving.
+            MailboxClosed: The mailbox is closed, now or while it waits.
+            trio.BusyResourceError: Another task is receiving.
 
         Cancellation:
             No message is taken.
@@ -190,15 +189,15 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
 
     @enable_ki_protection
     def receive_nowait(self) -> ReceiveT_co:
-        """Receive the message that was sent first, if there is one.
+        """Receive the oldest message, if there is one.
 
         Returns:
             The message.
 
         Raises:
-            trio.WouldBlock: If there is none.
-            MailboxClosed: If the mailbox is closed.
-            trio.BusyResourceError: If a task is receiving.
+            trio.WouldBlock: There is none.
+            MailboxClosed: The mailbox is closed.
+            trio.BusyResourceError: A task is receiving.
 
         Example:
             >>> orders, mailbox = open_mailbox[int](10)
@@ -218,18 +217,18 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
     async def receive_batch(self, max_items: int | None = None) -> list[ReceiveT_co]:
         """Receive all messages that are there; wait for one if there is none.
 
-        Small messages go many times faster so: one wake-up serves them all.
+        For small messages it is many times faster: one wake-up serves all.
 
         Args:
-            max_items: The most to receive, at least 1; None for no limit but the capacity.
+            max_items: The most to receive, at least 1; None for all.
 
         Returns:
             The messages, in the order sent; at least one.
 
         Raises:
-            ValueError: If *max_items* is below 1.
-            MailboxClosed: If the mailbox is closed, now or while it waits.
-            trio.BusyResourceError: If another task is receiving.
+            ValueError: *max_items* is below 1.
+            MailboxClosed: The mailbox is closed, now or while it waits.
+            trio.BusyResourceError: Another task is receiving.
 
         Cancellation:
             No message is taken.
@@ -269,10 +268,10 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
             raise StopAsyncIteration from None
 
     def close(self) -> None:
-        """Close the mailbox; call it in the Trio thread, as often as you like.
+        """Close the mailbox, in the Trio thread; this may be called again.
 
-        Whoever waits gets `MailboxClosed`. Each message inside is dropped: handed to
-        *on_undelivered*, counted and told.
+        Whoever waits gets `MailboxClosed`. Each message inside is dropped, and handed to
+        *on_undelivered*.
 
         Emits:
             MessageDropped: For each message inside.
@@ -286,7 +285,7 @@ class Mailbox(trio.abc.ReceiveChannel[ReceiveT_co], Generic[ReceiveT_co]):
         self._store.close()
 
     async def aclose(self) -> None:
-        """Close the mailbox, as `close` does, and be a checkpoint.
+        """Do what `close` does, and be a checkpoint.
 
         Cancellation:
             The mailbox is closed all the same.

@@ -1,4 +1,4 @@
-"""Methods are messages: which ones can be, and what is said of the others."""
+"""Which methods can be messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_MESSAGES: Final = frozenset({"setup", "teardown", "every", "after", "shutdown
 def name_of_method(
     verb: str, method: object, args: tuple[object, ...], *, before: tuple[object, ...] = ()
 ) -> str:
-    """Return the name of what could be a message, or raise TypeError."""
+    """Return the name of what could be a message."""
     if isinstance(method, str):
         raise TypeError(f"{verb} takes the method itself, not its name {method!r}: no quotes")
     check_async_fn(verb, method, args, before=before)
@@ -46,7 +46,7 @@ def name_of_method(
 
 
 def check_method(verb: str, method: object, name: str, server_type: type) -> None:
-    """Refuse what is no method of a server's class, or is overridden with something else."""
+    """Refuse what is no async method of a server's class."""
     if not any(vars(cls).get(name) is method for cls in server_type.__mro__):
         raise TypeError(
             f"{verb} takes a method of {server_type.__name__}, which {_told(method)} is not"

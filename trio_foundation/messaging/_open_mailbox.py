@@ -1,8 +1,4 @@
-"""How a mailbox is opened: messages from many senders to one receiver, with a cap.
-
-A queue without a cap is a slow crash: memory grows while the receiver is slower than the senders.
-With one, the overflow policy says who loses; every loss is counted, told and handed over.
-"""
+"""How a mailbox is opened."""
 
 from __future__ import annotations
 
@@ -27,22 +23,22 @@ T = TypeVar("T")
 class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as a function
     """Open a mailbox: an address to send to, and the mailbox to receive from.
 
-    Use it like `trio.open_memory_channel`, with the type of its messages if you like:
+    As with `trio.open_memory_channel`, the type of its messages is optional:
     ``orders, mailbox = open_mailbox[Order](100)``.
 
     Args:
-        capacity: How many messages may wait in it, at least 1 and not infinite.
+        capacity: How many messages may wait, at least 1 and not infinite.
         overflow: What happens to one more; see `Overflow`.
-        name: What it is called, in errors and events.
-        on_undelivered: A plain function, called with each message that is dropped, and why:
-            ``"overflow"`` or ``"closed"``. What it raises is logged and ignored.
+        name: For errors and events.
+        on_undelivered: A plain function, called with each dropped message, and ``"overflow"`` or
+            ``"closed"``. What it raises is logged and ignored.
 
     Raises:
-        TypeError: If *capacity* is no whole number, or *on_undelivered* no plain function.
-        ValueError: If *capacity* is below 1 or infinite, or *overflow* is no policy.
+        TypeError: *capacity* is no whole number, or *on_undelivered* no plain function.
+        ValueError: *capacity* is below 1 or infinite, or *overflow* is no policy.
 
     Emits:
-        MessageDropped: For each message that is dropped.
+        MessageDropped: For each dropped message.
 
     Example:
         >>> orders, mailbox = open_mailbox[int](1, overflow="drop_newest", on_undelivered=print)
@@ -76,7 +72,7 @@ class open_mailbox(tuple[Address[T], Mailbox[T]]):  # noqa: N801  it is used as 
 
 
 def check_capacity(capacity: object, advice: str) -> None:
-    """Refuse what is no cap, and say how one is written."""
+    """Refuse what is no cap."""
     if capacity == math.inf:
         raise ValueError(
             f"capacity must be a whole number, not {capacity!r}: a queue without a cap is a slow "

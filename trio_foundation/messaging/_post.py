@@ -1,8 +1,4 @@
-"""Where a server's messages go, in whichever incarnation and Trio run.
-
-What `serve` returns may be used in run after run, or in two at once in two threads. So it holds no
-state but a `Box` for each run, which goes when the run does.
-"""
+"""Where a server's messages go: a `Box` for each Trio run, since runs may follow or overlap."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ S = TypeVar("S", bound="Server")
 
 @final
 class _Run:
-    """One Trio run, and its boxes."""
+    """A Trio run's boxes."""
 
     __slots__ = ("__weakref__", "audience", "boxes", "now")
 
@@ -47,7 +43,7 @@ _RUN: RunVar[_Run] = RunVar("trio_foundation.messaging")
 
 @final
 class Post(Generic[S]):
-    """All that `serve` was told, and a box for each run."""
+    """What `serve` was told, and a box for each run."""
 
     __slots__ = (
         "__weakref__",
@@ -76,15 +72,15 @@ class Post(Generic[S]):
         self.overflow: Overflow = overflow
         self.drain: bool = drain
         self.server_type: type[S] | None = made_by(factory)
-        """Known at once if the factory is the class, else from the first incarnation on."""
+        """None until the first incarnation, unless the factory tells it."""
         self._last: Callable[[], Box | None] = _no_box
-        """The box last asked for, while its run keeps it."""
+        """The last box asked for."""
         self._names: dict[object, str] = {}
 
     def find(
         self, verb: str, method: Callable[..., object], args: tuple[object, ...]
     ) -> tuple[str, Box]:
-        """Return the name of a method, for the user's *verb*, and the box of this run."""
+        """Return the name of a method, and the box of this run."""
         box = self._last()
         try:  # nearly always one has asked for it before, in this very run
             if box is not None and box.root is trio.lowlevel.current_root_task():
@@ -94,7 +90,7 @@ class Post(Generic[S]):
         return self.message(verb, method, args), self.box()
 
     def box(self) -> Box:
-        """Return the box of this run; raise RuntimeError outside it, or in another thread."""
+        """Return the box of this run; RuntimeError outside of it."""
         try:
             run = _RUN.get()
         except (LookupError, RuntimeError):
@@ -129,7 +125,7 @@ class Post(Generic[S]):
     # Methods are messages
 
     def message(self, verb: str, method: Callable[..., object], args: tuple[object, ...]) -> str:
-        """Return the name of a method that can be a message, for the user's *verb*."""
+        """Return the name of a method that can be a message."""
         name = name_of_method(verb, method, args)
         if name.startswith("_"):
             raise TypeError(f"{verb} takes a message, and {name!r} is none: its name begins with _")
@@ -141,7 +137,7 @@ class Post(Generic[S]):
 
 
 def made_by(factory: Callable[[], S]) -> type[S] | None:
-    """Return the class that a factory is, or is a partial of; None if it is neither."""
+    """Return the class that a factory is, or is a partial of."""
     made: object = factory
     while isinstance(made, partial):
         made = cast("partial[object]", made).func

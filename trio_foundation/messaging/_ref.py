@@ -1,4 +1,4 @@
-"""How a server is reached: by its methods, whichever incarnation runs them."""
+"""How a server is reached, whichever incarnation runs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ R = TypeVar("R")
 
 @final
 class Ref(Generic[S_co]):
-    """A reference to a server, for whoever sends it messages.
+    """A reference to a server, to send it messages; made by `serve`.
 
-    `serve` makes it. It stays valid over restarts, and may be used before the server is started:
-    the messages wait. A message is a method of the server's class with its arguments, checked by
-    type checkers like any call.
+    It stays valid over restarts; messages to a server not yet started wait. A message is a method
+    of the server's class with its arguments, checked by type checkers like any call.
 
     Example:
         >>> import trio
@@ -85,7 +84,7 @@ class Ref(Generic[S_co]):
 
     @property
     def name(self) -> str:
-        """What the server is called."""
+        """The server's name."""
         return self._post.name
 
     @enable_ki_protection
@@ -96,16 +95,14 @@ class Ref(Generic[S_co]):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Have the server run one of its methods, and wait for what it returns.
+        """Have the server run a method, and wait for what it returns.
 
-        The caller's own cancel scope is the deadline, time in the queue included:
+        The caller's cancel scope is the deadline, time in the queue included:
         ``with trio.fail_after(1): await counter.call(Counter.increment)``. The call waits while the
-        server is to be started, starts or backs off; and for room in the mailbox, if the policy is
-        ``block``.
+        server is to be started, starts or backs off, and for room under the policy ``block``.
 
         Args:
-            method: The method, as the class has it: ``Counter.increment``. An override in the
-                server's class is run instead.
+            method: ``Counter.increment``; an override in the server's class is run instead.
             *args: Its positional arguments.
             **kwargs: Its keyword arguments.
 
@@ -113,14 +110,14 @@ class Ref(Generic[S_co]):
             What the method returned.
 
         Raises:
-            CallError: What the method raised to refuse this call.
-            CallFailed: If the server ended while it held the call; from its error.
-            ServerGone: If no incarnation runs and none is scheduled; the call was not handled.
-            MailboxFull: If there was no room and the policy lets nobody wait; if a drop policy took
-                the call's place away; or if a `StateServer` has no room to set it aside.
-            SelfCall: If the server itself calls, or a task that its present handler has started.
-            TypeError: If *method* is no async method of the server's class, or the arguments do not
-                fit it. The server lives on.
+            CallError: The method refuses the call.
+            CallFailed: The server ended while it held the call; from its error.
+            ServerGone: No incarnation runs and none is scheduled; the call was not handled.
+            MailboxFull: There is no room and the policy is ``reject``, a drop policy dropped the
+                call, or a `StateServer` has no room to set it aside.
+            SelfCall: The server itself calls, or a task that its present handler has started.
+            TypeError: *method* is no async method of the server's class, or the arguments do not
+                fit. The server lives on.
 
         Cancellation:
             A call that waits is withdrawn, and not run. One in hand is handled to its end, and its
@@ -182,16 +179,17 @@ class Ref(Generic[S_co]):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
-        """Have the server run one of its methods, and wait for nothing.
+        """Have the server run a method, and wait for nothing.
 
         It takes what `call` takes, in the Trio thread only; a server may cast to itself. What the
-        method returns is dropped; a `CallError` is logged, and any other error crashes the server.
+        method returns is dropped. A `CallError`, or arguments that do not fit, are logged; any
+        other error crashes the server.
 
         Raises:
-            trio.WouldBlock: If there is no room and the policy is ``block``.
-            MailboxFull: If there is no room and the policy is ``reject``.
-            ServerGone: If no incarnation runs and none is scheduled.
-            TypeError: If *method* is no async method of the server's class.
+            trio.WouldBlock: There is no room and the policy is ``block``.
+            MailboxFull: There is no room and the policy is ``reject``.
+            ServerGone: No incarnation runs and none is scheduled.
+            TypeError: *method* is no async method of the server's class.
 
         Emits:
             CallStarted, CallFinished; MessageDropped if a drop policy dropped a message.
@@ -231,10 +229,10 @@ class Ref(Generic[S_co]):
         """Do what `cast` does, and wait for room if the policy is ``block``.
 
         Raises:
-            MailboxFull: If there is no room and the policy is ``reject``.
-            ServerGone: If no incarnation runs and none is scheduled, now or while it waits.
-            SelfCall: If there is no room, and the server itself would wait for it.
-            TypeError: If *method* is no async method of the server's class.
+            MailboxFull: There is no room and the policy is ``reject``.
+            ServerGone: No incarnation runs and none is scheduled, now or while it waits.
+            SelfCall: The server itself would wait for room.
+            TypeError: *method* is no async method of the server's class.
 
         Cancellation:
             The message is not sent.
@@ -285,18 +283,18 @@ class Ref(Generic[S_co]):
 
 
 def _is_own(box: Box, task: Task) -> bool:
-    """Return whether a task runs within what the server has in hand."""
+    """Return whether a task runs within the message in hand."""
     return task is box.task or HANDLED.get() is box.current
 
 
 def _may_still(box: Box) -> bool:
-    """Return whether a leaving server takes this message: it drains, and the message is its own."""
+    """Return whether the server drains, and the message is its own."""
     is_handling = box.takes_own and box.current is not None and box.current.kind != "own"
     return is_handling and _is_own(box, trio.lowlevel.current_task())
 
 
 async def _turn_away(failure: BaseException) -> None:
-    """Raise *failure* after a checkpoint, so that whoever tries again and again lets others run."""
+    """Raise *failure* after a checkpoint: whoever tries again and again lets others run."""
     try:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise failure

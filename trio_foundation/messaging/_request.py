@@ -1,4 +1,4 @@
-"""A message to a server: which method to run, and who waits for what it returns."""
+"""Messages to a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["HANDLED", "NO_KWARGS", "UNDATED", "Call", "Cast", "Kind", "Own", "Re
 Kind: TypeAlias = Literal["call", "cast", "timer", "own"]
 
 UNDATED: Final = -math.inf
-"""The time of a cast that nobody needed to date: older than any timer."""
+"""The time of an undated cast: older than any timer."""
 
 NO_KWARGS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -30,7 +30,7 @@ class Request:
 
     kind: ClassVar[Kind]
     is_abandoned: bool = False
-    """Whether its caller has left, once one waits."""
+    """Whether its caller has left."""
 
     method: str
     args: tuple[object, ...]
@@ -38,12 +38,12 @@ class Request:
     queued_at: float
 
     caller: Task | None
-    """Who waits for the answer, once somebody does."""
+    """Who waits for the answer."""
 
 
 @final
 class Cast(Request):
-    """Nobody waits for it. Whoever makes it fills it in: an ``__init__`` in Python is slow."""
+    """Its maker fills it in: an ``__init__`` in Python is slow."""
 
     __slots__ = ()
     kind: ClassVar[Kind] = "cast"
@@ -63,12 +63,12 @@ class Tick(Request):
         self.kwargs = NO_KWARGS
         self.queued_at = due
         self.job: tuple[str, tuple[object, ...]] = job
-        """The very object that the timer was set with."""
+        """The identical object that the timer was set with."""
 
 
 @final
 class Own(Request):
-    """Not a message, but ``setup`` or ``teardown``."""
+    """``setup`` or ``teardown``."""
 
     __slots__ = ()
     kind: ClassVar[Kind] = "own"
@@ -101,9 +101,9 @@ class Call(Request):
         self.is_abandoned = False
         self.on_abandoned: Callable[[], None] | None = None
         self.result: outcome.Outcome[Any] | None = None
-        """The answer, if it was there before the caller began to wait."""
+        """The answer, if it came before the caller waited."""
         self.line: Store[Request] | None = None
-        """Where the caller stands in line for room, if it does."""
+        """Where the caller stands in line for room."""
 
     def settle(self, result: outcome.Outcome[Any]) -> None:
         """Give the caller its answer, unless it has left."""
@@ -114,7 +114,7 @@ class Call(Request):
             self.result = result
 
     def abandon(self, _: object) -> Abort:
-        """Let the caller leave: in line it sends nothing, in the queue it is passed over."""
+        """Let the caller leave: in line, without sending; in the queue, to be passed over."""
         self.is_abandoned = True
         if self.on_abandoned is not None:
             self.on_abandoned()
@@ -125,4 +125,4 @@ class Call(Request):
 
 
 HANDLED: ContextVar[Request | None] = ContextVar("trio_foundation.messaging.handled", default=None)
-"""The message whose handler runs in this context, or ran when the context was copied."""
+"""The message handled in this context, or when it was copied."""

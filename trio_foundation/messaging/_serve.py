@@ -37,10 +37,10 @@ class Served(NamedTuple, Generic[S_co]):
     """
 
     spec: ChildSpec
-    """The child, for a supervisor."""
+    """For a supervisor."""
 
     ref: Ref[S_co]
-    """The reference, for whoever sends messages."""
+    """For whoever sends messages."""
 
 
 def serve(
@@ -53,11 +53,10 @@ def serve(
 ) -> Served[S]:
     """Make a server of a class: a child for a supervisor, and a reference to reach it.
 
-    When the server crashes only the message in hand fails: what is queued is handled by the next
-    incarnation. When none runs and none is scheduled, callers get `ServerGone`.
+    A crash fails only the message in hand: what is queued is handled by the next incarnation.
 
-    One spec runs once at a time: serve the class again for a second server. It may be made at
-    import time: each Trio run has a mailbox of its own.
+    A spec runs once at a time: serve the class again for a second server. It may be made at import
+    time: each Trio run has its own mailbox.
 
     Args:
         factory: Makes an instance for each incarnation: the class itself, or
@@ -65,17 +64,17 @@ def serve(
         capacity: How many messages may wait, at least 1.
         overflow: What happens to one more; see `Overflow`.
         drain: Whether an ordered stop lets the server finish what is queued, for up to *grace*
-            seconds, rather than cancel it at once. Either way it takes no new messages, but for
-            what a handler casts to its own server while it drains.
-        **options: Those of `child`; *name* is by default that of the class. With *liveness* the
-            server beats by itself, while idle and before each message, so a stuck handler is found.
+            seconds, rather than cancels it at once. Either way new messages are refused, except
+            what a handler casts to its own draining server.
+        **options: Those of `child`; *name* defaults to that of the class. With *liveness* the
+            server beats by itself, while idle and before each message: a stuck handler is found.
 
     Returns:
-        The spec and the reference: ``spec, counter = serve(Counter, capacity=64)``.
+        The spec and the reference.
 
     Raises:
-        TypeError: If *factory* is no class or function, or the class is no `Server`.
-        ValueError: If an option makes no sense; later, if a supervisor gets the spec while it runs
+        TypeError: *factory* is no class or function, or the class is no `Server`.
+        ValueError: An option makes no sense; later, if a supervisor gets the spec while it runs
             in another.
 
     Example:

@@ -1,4 +1,4 @@
-"""What users write: a class whose async methods are its messages."""
+"""The class that users derive theirs from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Job", "Server", "StateSteering", "Steering", "Timer"]
 ServerT = TypeVar("ServerT", bound="Server")
 
 Job: TypeAlias = tuple[str, tuple[object, ...]]
-"""A method that a timer runs, and its arguments."""
+"""A timer's method, and its arguments."""
 
 
 class StateSteering(Protocol):
@@ -82,20 +82,18 @@ class Timer:
         self._appointment = appointment
 
     def cancel(self) -> None:
-        """Let it not come due any more; it may be called again, and when it is over."""
+        """Call it off; this may be called again, and when it is over."""
         self._steering.call_off(self._appointment)
 
 
 class Server:
     """The base class of servers: one task that handles messages, one at a time.
 
-    Its public async methods are its messages, handled in the order in which they arrive. They run
-    in the server's task and context, not the caller's. Each incarnation is a fresh instance: keep
-    elsewhere what is to survive a crash.
+    Its public async methods are its messages, handled in order of arrival, in the server's task and
+    context, not the caller's. Each incarnation is a fresh instance: keep elsewhere what is to
+    survive a crash.
 
-    A method that raises a `CallError` refuses this one call; any other error crashes the server,
-    and its supervisor decides. The server is ready when `setup` has returned, as in Erlang's
-    gen_server.
+    A method that raises a `CallError` refuses this one call; any other error crashes the server.
 
     Example:
         >>> import trio
@@ -127,7 +125,7 @@ class Server:
                 raise TypeError(f"{cls.__name__}.{name} has to be async: write `async def {name}`")
 
     async def setup(self) -> None:
-        """Do what has to be done before the first message; the server is ready after it.
+        """Prepare for the first message; when this returns, the server is ready.
 
         If it raises, the start has failed.
 
@@ -136,11 +134,11 @@ class Server:
         """
 
     async def teardown(self, exit: Exit) -> None:
-        """Do what has to be done last, on every end of an incarnation.
+        """Clean up, at every end of an incarnation.
 
         That is after a stop, a crash, `shutdown`, and a failed or cancelled `setup`. It runs in a
-        `cleanup_scope`, so it may await for *grace* seconds. If the server ends by an error, what
-        `teardown` raises is logged and hides nothing; else it is the error.
+        `cleanup_scope`, and may await for *grace* seconds. What it raises crashes the server; after
+        another error it is only logged.
 
         Args:
             exit: How the incarnation ends, as of now.
@@ -152,10 +150,10 @@ class Server:
     @property
     @final
     def ref(self: ServerT) -> Ref[ServerT]:
-        """The server's own `Ref`, to give to others, or to cast to itself.
+        """The server's own `Ref`, to give away, or to cast to itself.
 
         Raises:
-            RuntimeError: If the server does not run.
+            RuntimeError: The server does not run.
         """
         ref: Ref[ServerT] = self._running("ref").ref
         return ref
@@ -164,23 +162,23 @@ class Server:
     def every(
         self, seconds: float, method: Callable[..., Awaitable[object]], /, *args: object
     ) -> Timer:
-        """Run a method again and again, as if somebody cast it every so often.
+        """Run a method again and again, as if it was cast, until the incarnation ends.
 
-        It takes its turn after whatever came before it came due, but no room in the mailbox. Times
-        missed while the server is busy are left out. It ends with the incarnation.
+        It takes its turn among the messages, as of when it came due, but no room in the mailbox.
+        Times missed while the server is busy are left out.
 
         Args:
-            seconds: How long it is to the first time, and from one to the next, in seconds.
-            method: The method, ``self.sweep`` or ``Cache.sweep``.
+            seconds: The time to the first run, and from one to the next, in seconds.
+            method: ``self.sweep`` or ``Cache.sweep``.
             *args: Its arguments.
 
         Returns:
             A way to call it off.
 
         Raises:
-            ValueError: If *seconds* is not above 0, or infinite.
-            TypeError: If *method* is no async method of this server.
-            RuntimeError: If the server does not run.
+            ValueError: *seconds* is not above 0, or infinite.
+            TypeError: *method* is no async method of this server.
+            RuntimeError: The server does not run.
 
         Example:
             >>> import trio, trio.testing
@@ -205,22 +203,20 @@ class Server:
     def after(
         self, seconds: float, method: Callable[..., Awaitable[object]], /, *args: object
     ) -> Timer:
-        """Run a method once, later, as if somebody cast it then.
-
-        It takes its turn as with `every`, and ends with the incarnation.
+        """Run a method once, later, as if it was cast then; turn and end are as with `every`.
 
         Args:
-            seconds: How much later, in seconds; with 0 as soon as it is its turn.
-            method: The method, ``self.give_up`` or ``Job.give_up``.
+            seconds: How much later, in seconds; 0 for the next turn.
+            method: ``self.give_up`` or ``Job.give_up``.
             *args: Its arguments.
 
         Returns:
             A way to call it off.
 
         Raises:
-            ValueError: If *seconds* is negative or infinite.
-            TypeError: If *method* is no async method of this server.
-            RuntimeError: If the server does not run.
+            ValueError: *seconds* is negative or infinite.
+            TypeError: *method* is no async method of this server.
+            RuntimeError: The server does not run.
 
         Example:
             >>> import trio, trio.testing
@@ -242,17 +238,16 @@ class Server:
 
     @final
     def shutdown(self, reason: object = "shutdown") -> None:
-        """End this incarnation in good order, after the message in hand is answered.
+        """End this incarnation, after the message in hand is answered.
 
-        The exit reason ``shutdown`` is no failure: a transient server is not started again, a
-        permanent one is. Messages that wait are left to the next incarnation, or refused if there
-        is none.
+        The exit reason is ``shutdown``: a transient server is not started again, a permanent one
+        is. Waiting messages are left to the next incarnation, or refused without one.
 
         Args:
             reason: Why, for whoever reads the exit.
 
         Raises:
-            RuntimeError: If the server does not run.
+            RuntimeError: The server does not run.
 
         Example:
             >>> import trio

@@ -1,8 +1,4 @@
-"""A server with states: OTP's gen_statem, as one table in the class.
-
-The table says once which message is handled in which state, and where it leads. It is checked when
-the class is made; what is not in it cannot happen.
-"""
+"""A server with states: OTP's gen_statem, as one table, checked when the class is made."""
 
 from __future__ import annotations
 
@@ -36,22 +32,22 @@ class State:
     """
 
     on: Mapping[Method, str | tuple[str, ...]]
-    """The messages that are handled, each with the state that it leads to, maybe this one. With
-    several states in a tuple the method chooses, by `StateServer.become`."""
+    """The messages handled, each with the state that it leads to, maybe this one. With a tuple of
+    states the method chooses, by `StateServer.become`."""
 
     postpone: Collection[Method] = attrs.field(default=(), kw_only=True)
-    """The messages that are set aside until the state changes, and are then handled in the order in
-    which they came, before all newer ones. *capacity* of them may be, and each timer once; one
-    more is refused with `MailboxFull`."""
+    """The messages set aside until the state changes, and then handled in order of arrival, before
+    all newer ones. *capacity* of them may be, and each timer once; one more is refused with
+    `MailboxFull`."""
 
     timeout: tuple[float, Method] | None = attrs.field(default=None, kw_only=True)
-    """How long the state may last, in seconds, and the message of *on* that is handled then."""
+    """How long the state may last, in seconds, and the message of *on* handled then."""
 
     enter: Method | None = attrs.field(default=None, kw_only=True)
-    """What is done on the way in, from another state or at first."""
+    """Run on the way in, from another state or at first."""
 
     exit: Method | None = attrs.field(default=None, kw_only=True)
-    """What is done on the way out to another state."""
+    """Run on the way out to another state."""
 
 
 @final
@@ -70,7 +66,7 @@ class WrongState(CallError):
     """The method's name."""
 
     state: str
-    """The state of the server."""
+    """The server's state."""
 
     handled: tuple[str, ...]
     """The methods that it handles there."""
@@ -93,13 +89,13 @@ class WrongState(CallError):
 class StateServer(Server):
     """The base class of servers with states: what a message does depends on the state.
 
-    When the method of a message has returned, the server moves to the state that its table,
-    `states`, says; a refusal (`CallError`) moves nothing. A move to another state runs *exit* of
-    the old one and *enter* of the new one, and then the caller gets its answer. A message that the
-    state neither handles nor postpones is refused with `WrongState`.
+    When a message's method returns, the server moves to the state that its table, `states`, names;
+    a refusal (`CallError`) moves nothing. A move to another state runs *exit* of the old and
+    *enter* of the new one, and then the caller is answered. What a state neither handles nor
+    postpones is refused with `WrongState`.
 
-    Every state named has to be there and reached, every method to be an async method of the class,
-    and every public async method to be in some row.
+    Each state named has to be in the table and reachable, each method to be async and of the class,
+    and each public async method to be in some row or in `everywhere`.
 
     Raises:
         TypeError: When the class is made, if its table makes no sense.
@@ -141,7 +137,7 @@ class StateServer(Server):
     """The state to begin in; by default the first of the table."""
 
     everywhere: ClassVar[Any] = ()
-    """A list or tuple of the messages that every state handles, and that change none."""
+    """A list or tuple of messages handled in every state, that change none."""
 
     _table: ClassVar[Table]
 
@@ -153,26 +149,26 @@ class StateServer(Server):
     @property
     @final
     def state(self) -> str:
-        """The name of the state that the server is in.
+        """The name of the present state.
 
         Raises:
-            RuntimeError: If the server does not run.
+            RuntimeError: The server does not run.
         """
         return self._state_steering("state").state
 
     @final
     def become(self, state: str) -> None:
-        """Choose the state that the message in hand leads to, when its method has returned.
+        """Choose among the states that the message in hand may lead to.
 
-        It is for a method with several states in the table: without it the server stays where it
-        is, or crashes if that is none of them.
+        The server moves when the method returns. Without a choice it stays where it is, or crashes
+        if that is none of them.
 
         Args:
-            state: The name of one of those states.
+            state: The name of one of them.
 
         Raises:
-            ValueError: If the table does not say that the message leads there.
-            RuntimeError: If the server does not run, or has no message in hand.
+            ValueError: The message does not lead there.
+            RuntimeError: The server does not run, or has no message in hand.
 
         Example:
             >>> class Lock(StateServer):
@@ -272,7 +268,7 @@ def _compile_timeout(
 
 
 def _name(cls: type[StateServer], where: str, method: object, *, is_action: bool = False) -> str:
-    """Return the name of an async method in the table; one that is an action takes no arguments."""
+    """Return the name of an async method in the table; an action takes no arguments."""
     name = getattr(method, "__name__", None)
     if not isinstance(name, str) or not any(vars(base).get(name) is method for base in cls.__mro__):
         raise TypeError(f"{cls.__name__}: {where} names {method!r}, which is none of its methods")
@@ -298,7 +294,7 @@ def _messages(cls: type[StateServer]) -> set[str]:
 
 
 def _unsaid(cls: type[StateServer], rows: Mapping[str, Row]) -> frozenset[str]:
-    """Return the private async methods that no row names: timers may run them anywhere."""
+    """Return the private async methods in no row: timers may run them anywhere."""
     named = {name for row in rows.values() for name in (*row.moves, *row.postpones)}
     return frozenset(name for name in _async_methods(cls) if name.startswith("_")) - named
 

@@ -1,4 +1,4 @@
-"""What can be counted about a mailbox."""
+"""The figures of a mailbox."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ class MailboxStatistics:
     """
 
     capacity: int
-    """How many messages may wait in it."""
+    """How many messages may wait."""
 
     used: int
-    """How many wait in it now; of a `StateServer`, with those set aside until its state changes,
-    for which it has as much room again."""
+    """How many wait now; of a `StateServer`, with those set aside until its state changes, for
+    which it has as much room again."""
 
     peak: int
-    """How many have waited in it at most."""
+    """The most that have waited."""
 
     sent: int
-    """How many have entered it, or gone straight to a receiver that waited."""
+    """How many have entered it, or gone straight to a waiting receiver."""
 
     received: int
     """How many were received or handled."""
 
     dropped: int
-    """How many were dropped, in it or at its door."""
+    """How many were dropped, waiting or new."""
 
     rejected: int
-    """How often a sender was refused for want of room, by `MailboxFull` or `trio.WouldBlock`; those
-    messages were not sent."""
+    """How often a sender was refused for want of room, by `MailboxFull` or `trio.WouldBlock`; not
+    counted as sent."""
 
     waiting_senders: int
-    """How many senders wait for room now; their messages are not sent yet."""
+    """How many senders wait for room now; not counted as sent yet."""

@@ -1,9 +1,7 @@
-"""What a mailbox and a server's mailbox have in common: a queue with a cap.
+"""The queue with a cap behind mailboxes and servers: a deque, and tasks parked beside it.
 
-Trio's memory channel hides what goes from a waiting sender to the receiver, so it cannot be counted
-at every instant; nor can it drop its oldest message, withdraw one, or hand over all at once. So
-this is a deque, with tasks parked beside it by Trio's public low-level functions. Every change is a
-plain function, with no other task in between.
+Trio's memory channel cannot be counted at every instant, nor drop its oldest message, withdraw one,
+or hand over all at once. Every change is a plain function, with no other task in between.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ T = TypeVar("T")
 
 
 class Nothing(Enum):
-    """No message, since every value may be one."""
+    """No message; None may be one."""
 
     NOTHING = "nothing"
 
@@ -37,9 +35,9 @@ NOTHING: Final = Nothing.NOTHING
 
 @final
 class Store(Generic[T]):
-    """Messages that wait for one receiver, and senders that wait for room.
+    """Messages and senders that wait.
 
-    Whenever senders wait, the queue is full; whenever the receiver waits, it is empty.
+    While senders wait the queue is full; while the receiver waits it is empty.
     """
 
     __slots__ = (
@@ -87,7 +85,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def put(self, message: T) -> None:
-        """Send a message now, or raise `WouldBlock`, `MailboxFull` or `MailboxClosed`."""
+        """Send a message now."""
         receiver = self.receiver
         if receiver is not None:
             trio.lowlevel.reschedule(receiver)  # first: in a wrong thread it raises
@@ -123,15 +121,12 @@ class Store(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether one more message would wait, or make another lose."""
+        """Whether there is no room for one more message."""
         return self.receiver is None and len(self.queue) >= self._room
 
     @enable_ki_protection
     def submit(self, message: T, task: Task) -> bool:
-        """Return whether a message is sent now; if not, its task stands in line for room.
-
-        The task parks itself, and is not woken when its message is sent.
-        """
+        """Return whether a message is sent now; if not, its task is in line, and is not woken."""
         if len(self.queue) < self._room or self.overflow != "block" or self._closed:
             self.put(message)
             return True
@@ -145,7 +140,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def withdraw(self, task: Task) -> None:
-        """Take a task out of the line; if it is not there, its message is sent."""
+        """Take a task out of the line, if it is there."""
         if self._waiting is not None:
             self._waiting.pop(task, None)
 
@@ -175,7 +170,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def take(self) -> T | Nothing:
-        """Receive the message that has waited longest, if there is one."""
+        """Receive the oldest message, if there is one."""
         if self._slot is not NOTHING:
             slot, self._slot = self._slot, NOTHING
             return slot
@@ -208,12 +203,12 @@ class Store(Generic[T]):
         return self.queue[0]
 
     def count(self) -> int:
-        """Return how many messages the receiver could take now."""
+        """Return how many messages can be taken now."""
         return len(self.queue) + (self._slot is not NOTHING)
 
     @enable_ki_protection
     def take_all(self, most: int | None = None) -> list[T]:
-        """Receive all messages that wait, or the *most* that have waited longest."""
+        """Receive all messages, or the *most* oldest."""
         if most is None and not self._waiting:
             messages = list(self.queue)
             self.queue.clear()
@@ -224,7 +219,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     async def park(self) -> None:
-        """Wait for a message, which the next `take` returns, or to be woken without one."""
+        """Wait for a message, which `take` returns, or to be woken without one."""
         assert self.receiver is None
         self.receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self.stop_parking)
@@ -244,7 +239,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def dismiss_waiting(self, failure: Callable[[], BaseException]) -> None:
-        """Wake all who stand in line, each with a failure of its own; they sent nothing."""
+        """Wake all in line, each with a failure of its own."""
         waiting, self._waiting = self._waiting, None
         for task in waiting or ():
             trio.lowlevel.reschedule(task, outcome.Error(failure()))
@@ -263,7 +258,7 @@ class Store(Generic[T]):
             raise interrupt
 
     def set_aside(self) -> None:
-        """Count a message that was taken as waiting, though elsewhere."""
+        """Count a message that was taken as still waiting."""
         self._received -= 1
         self._aside += 1
         self._peak = max(self._peak, len(self.queue) + self._aside)
@@ -273,7 +268,7 @@ class Store(Generic[T]):
         self._received += 1
 
     def give_back(self, message: T) -> None:
-        """Put a message that was set aside before all others."""
+        """Put a message set aside before all others."""
         self._aside -= 1
         self.queue.appendleft(message)
 
@@ -283,7 +278,7 @@ class Store(Generic[T]):
 
     @property
     def used(self) -> int:
-        """How many messages wait, here or elsewhere."""
+        """How many messages wait, those set aside included."""
         return len(self.queue) + self._aside
 
     def count_as_dropped(self) -> None:
@@ -292,7 +287,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def reclaim(self) -> None:
-        """Put back what is on its way to a receiver that will not take it."""
+        """Put back what its receiver will not take."""
         slot, self._slot = self._slot, NOTHING
         if not isinstance(slot, Nothing):
             self._received -= 1
@@ -300,7 +295,7 @@ class Store(Generic[T]):
 
     @enable_ki_protection
     def close(self) -> None:
-        """Close for good: whoever waits gets `MailboxClosed`, what waits is dropped."""
+        """Close for good."""
         if self._closed:
             return
         if self.receiver is not None or self._waiting:

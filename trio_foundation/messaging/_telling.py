@@ -1,4 +1,4 @@
-"""What a server tells of the messages that it handles, to those who listen."""
+"""The events of handled messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where users' code is run, and a KeyboardInterrupt may reach it."""
+"""Where users' code is run, without KeyboardInterrupt protection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROOM = os.path.dirname(__file__) + os.sep
 
 @disable_ki_protection
 def make(factory: Callable[[], S]) -> S:
-    """Return a fresh instance, or raise TypeError if it is no server or not fresh."""
+    """Return a fresh instance."""
     server = factory()
     name = getattr(factory, "__qualname__", repr(factory))
     if not isinstance(server, Server):
@@ -64,8 +64,7 @@ async def run_method(server: Server, request: Request) -> object:
 def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
     """Return whether an error comes from calling the method, not from within it.
 
-    Either only our code ran; or a decorator's did, the method's own did not, and the arguments do
-    not fit it.
+    Either only our code ran; or a decorator's too, and the arguments do not fit the method.
     """
     if not isinstance(error, (TypeError, AttributeError)):
         return False
@@ -85,7 +84,7 @@ def is_misaddressed(error: Exception, server: object, request: Request) -> bool:
 
 
 def sole_leaf(error: BaseException) -> BaseException:
-    """Return the one error in a group, as a nursery makes one; or the error itself."""
+    """Return the only error in a group; or the error itself."""
     leaf: BaseException = error
     while isinstance(leaf, BaseExceptionGroup):
         exceptions = cast("BaseExceptionGroup[BaseException]", leaf).exceptions

@@ -1,6 +1,6 @@
 """Who is where, and alive?
 
-A `Registry` keeps values by key, finds them by what they are like (`where`), and forgets them with
+A `Registry` keeps values by key, finds them by their attributes (`where`), and forgets them with
 their owners. Tasks can wait for a key, and watch what comes and goes.
 """
 

@@ -22,12 +22,12 @@ class Arrival:
 
 @final
 class Arrivals(dict[KeyT, Arrival]):
-    """Who waits for which key; only keys that somebody waits for."""
+    """Who waits for which key."""
 
     __slots__ = ()
 
     def announce(self, key: KeyT) -> None:
-        """Wake those who wait for a key; it may be gone again when they look."""
+        """Wake those who wait for a key."""
         arrival = self.pop(key, None)
         if arrival is not None:
             arrival.event.set()

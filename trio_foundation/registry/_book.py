@@ -1,8 +1,4 @@
-"""Where a registry writes down what changes, and from where it is told.
-
-Every change goes through here: into the store, to the owner, to whoever waits or watches. Within a
-transaction it is noted, to be undone or told at the end.
-"""
+"""Where every change goes through: into the store, to owners, to whoever waits or watches."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ ValueT = TypeVar("ValueT")
 
 @final
 class Book(Generic[KeyT, ValueT]):
-    """The entries of a registry, and all who are concerned."""
+    """The entries, and all who are concerned."""
 
     __slots__ = (
         "_is_emitting",
@@ -85,7 +81,7 @@ class Book(Generic[KeyT, ValueT]):
     # Changes
 
     def settle(self) -> None:
-        """Undo a transaction of another task: it awaits there, so it is broken."""
+        """Undo a transaction of another task, which awaits in it."""
         if self.transaction is None or self.transaction.is_ours:
             return
         steps: list[Step] = []
@@ -97,7 +93,7 @@ class Book(Generic[KeyT, ValueT]):
             self.undo(steps)
 
     def check_transaction(self) -> None:
-        """Settle, and refuse to go on in a broken transaction of this task."""
+        """Settle; refuse to go on in a broken transaction of this task."""
         if self.transaction is not None:
             self.settle()
             for each in self.transaction.and_outer_ones():
@@ -112,14 +108,14 @@ class Book(Generic[KeyT, ValueT]):
             self._emit()
 
     def replace(self, before: Entry[KeyT, ValueT], after: Entry[KeyT, ValueT]) -> None:
-        """Put an entry in the place of another, after `settle`."""
+        """Replace an entry, after `settle`."""
         self._put(before, after)
         self._note(Updated, before, after)
         if self._untold:
             self._emit()
 
     def remove(self, entries: Iterable[Entry[KeyT, ValueT]], by: UnregisteredBy) -> None:
-        """Remove entries, after `settle`, and then tell."""
+        """Remove entries, after `settle`."""
         for entry in entries:
             self._put(entry, None)
             self._note(Unregistered, entry, None, by)
@@ -127,7 +123,7 @@ class Book(Generic[KeyT, ValueT]):
             self._emit()
 
     def end_owner(self, owner: Owner) -> None:
-        """Remove all entries of an owner whose incarnation has ended."""
+        """Remove all entries of an owner that has ended."""
         self.settle()
         serials = self.owners.serials_of(owner)
         self.remove([self.store.by_serial[serial] for serial in serials], "owner")
@@ -151,7 +147,7 @@ class Book(Generic[KeyT, ValueT]):
     # Transactions
 
     def undo(self, steps: list[Step]) -> None:
-        """Undo changes, the last first; what its owner has left meanwhile stays gone."""
+        """Undo changes, the last first; what has lost its owner stays gone."""
         lost: dict[int, AnyEntry | None] = {}
         for step in reversed(steps):
             if step.serial in lost or (step.after is None and _is_too_late(step.before)):
@@ -165,7 +161,7 @@ class Book(Generic[KeyT, ValueT]):
         self.tell([Step(Unregistered, entry, None, "owner") for entry in gone])
 
     def tell(self, steps: list[Step]) -> None:
-        """Tell of a transaction's changes, or pass them to the one around it."""
+        """Tell of changes, or pass them to the transaction around."""
         for step in steps:
             self._note(*step)
         if self._untold:
@@ -180,7 +176,7 @@ class Book(Generic[KeyT, ValueT]):
         after: AnyEntry | None,
         by: UnregisteredBy = "unregister",
     ) -> None:
-        """Tell of a change, or keep it for the end of the transaction."""
+        """Tell of a change, or keep it for the transaction's end."""
         transaction = self.transaction
         if transaction is not None and not transaction.is_broken:
             transaction.steps.append(Step(kind, before, after, by))
@@ -192,7 +188,7 @@ class Book(Generic[KeyT, ValueT]):
             self._tell(self._event_of(before, after, by), is_wanted=is_wanted)
 
     def _tell(self, event: Change, *, is_wanted: bool) -> None:
-        """Tell watchers of an event; `_emit` tells everybody else."""
+        """Tell watchers of an event; `_emit` tells all others."""
         if self.listeners.callbacks:
             self.listeners.note(event)
             is_wanted = True  # so that `_emit` is called, and calls them first
@@ -248,7 +244,7 @@ def _either(before: AnyEntry | None, after: AnyEntry | None) -> AnyEntry:
 
 
 def _is_too_late(entry: AnyEntry | None) -> bool:
-    """Return whether an entry's owner has ended, so that it cannot be put back."""
+    """Return whether an entry's owner has ended."""
     if entry is None or entry.owner is None:
         return False
     return ending_of(entry.owner) != entry.incarnation

@@ -1,4 +1,4 @@
-"""What is registered: a key, a value, and what it is found by."""
+"""What is registered."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Entry(Generic[KeyT_co, ValueT_co]):
     """What it is found by. Mappings, lists, tuples and sets are frozen copies."""
 
     owner: Child[Any] | None
-    """The child that it is bound to, or None."""
+    """The child that it is bound to, if any."""
 
     incarnation: int | None
-    """The incarnation of the owner with which it ends; None without an owner."""
+    """The owner's incarnation with which it ends; None without an owner."""
 
     serial: int
     """Its number in the registry: later registrations have larger ones, an update keeps it."""
@@ -51,7 +51,7 @@ class Entry(Generic[KeyT_co, ValueT_co]):
     _home: object = attrs.field(eq=False, alias="home")
 
     def is_from(self, home: object) -> bool:
-        """Return whether *home*, a registry, made it."""
+        """Return whether this registry made it."""
         return self._home is home
 
     def __hash__(self) -> int:

@@ -1,4 +1,4 @@
-"""What goes wrong with names and their owners."""
+"""The errors of the room."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NameTaken(FoundationError):
     """The key."""
 
     owner: str | None
-    """The name of the child that the present entry is bound to, or None."""
+    """The name of the child that the present entry is bound to, if any."""
 
     def __init__(self, registry: str, key: object, owner: str | None = None) -> None:
         super().__init__(registry, key, owner)
@@ -47,7 +47,7 @@ class NameTaken(FoundationError):
 
 @final
 class NotRegistered(FoundationError, KeyError):
-    """The key is not registered; also a `KeyError`.
+    """The key is not registered.
 
     Example:
         >>> try:

@@ -1,4 +1,4 @@
-"""What the room reports."""
+"""The events of the room."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ the incarnation of its ``owner`` has ended."""
 
 @attrs.frozen(kw_only=True)
 class RegistryEvent(Event):
-    """The base class of what a registry tells.
+    """The base class of a registry's events.
 
     Example:
         >>> Lagged(registry="ports", missed=3).registry
@@ -41,7 +41,7 @@ class RegistryEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class EntryEvent(RegistryEvent):
-    """Something has happened to an entry.
+    """The base class of changes of an entry.
 
     Example:
         >>> import trio
@@ -57,7 +57,7 @@ class EntryEvent(RegistryEvent):
     """
 
     entry: Entry[Any, Any]
-    """The entry as it is now, or as it was if it is gone."""
+    """The entry as it is now; as it was, if it is gone."""
 
     @property
     def key(self) -> object:
@@ -101,10 +101,7 @@ class Unregistered(EntryEvent):
 @final
 @attrs.frozen(kw_only=True)
 class Lagged(RegistryEvent):
-    """A watcher was too slow, and what it had not received is lost.
-
-    It may look up what is registered now.
-    """
+    """A watcher was too slow, and what it had not received is lost."""
 
     name: ClassVar[str] = "foundation.registry.lagged"
     level: ClassVar[int] = logging.WARNING
@@ -116,7 +113,7 @@ class Lagged(RegistryEvent):
 @final
 @attrs.frozen(kw_only=True)
 class OwnerUnknown(RegistryEvent):
-    """A child has ended of which the registry has nothing."""
+    """A child has ended that owned nothing in the registry."""
 
     name: ClassVar[str] = "foundation.registry.owner_unknown"
     level: ClassVar[int] = logging.DEBUG

@@ -1,9 +1,4 @@
-"""Those who are called with every change, at once.
-
-They keep books of their own, so each change reaches all of them, in order, even if one fails. They
-are called when the change is complete, and never within each other: what one of them changes is
-told when all know of the present change.
-"""
+"""Those who are called with every change, in order, and never within each other."""
 
 from __future__ import annotations
 
@@ -24,12 +19,12 @@ _logger = logging.getLogger("trio_foundation.registry")
 
 @final
 class Listeners:
-    """Callbacks in order of registration, each removed by itself."""
+    """Callbacks, in order."""
 
     __slots__ = ("_is_telling", "_untold", "callbacks")
 
     callbacks: dict[object, Listener]
-    """All of them; most registries have none, and look here with each change."""
+    """All of them; asked with each change."""
 
     def __init__(self) -> None:
         self.callbacks = {}
@@ -38,11 +33,11 @@ class Listeners:
 
     @property
     def is_telling(self) -> bool:
-        """Whether a change is being told, with those that come meanwhile."""
+        """Whether a change is being told."""
         return self._is_telling
 
     def add(self, callback: Listener) -> Callable[[], None]:
-        """Add a callback; return a function that removes it, and may be called again."""
+        """Add a callback; return what removes it."""
         key = object()
         self.callbacks[key] = callback
 
@@ -56,7 +51,7 @@ class Listeners:
         self._untold.append(change)
 
     def tell(self) -> None:
-        """Tell what was noted, in order, even if a callback adds to it; not while `is_telling`.
+        """Tell what was noted, even if a callback adds to it; not while `is_telling`.
 
         An Exception is logged; the first of anything else is raised at the end.
         """
@@ -86,5 +81,5 @@ class Listeners:
 
     @property
     def untold(self) -> list[Change]:
-        """What was noted and is not told yet."""
+        """What is not told yet."""
         return [*self._untold]

@@ -1,8 +1,4 @@
-"""Which entries are bound to which children.
-
-An entry lasts as long as the child's incarnation. The child tells when that ends; from then on
-neither side knows of the other.
-"""
+"""Which entries are bound to which children."""
 
 from __future__ import annotations
 
@@ -21,10 +17,9 @@ Owner: TypeAlias = Child[Any]
 
 
 def ending_of(owner: Owner) -> int | None:
-    """Return the incarnation that will end next, or None.
+    """Return the incarnation that will end next, if any.
 
-    A child about to be started for the first time counts as running: whoever has just called
-    ``start_soon`` may bind to it.
+    One to be started for the first time counts: after ``start_soon`` the child may be bound to.
     """
     present, last = owner.incarnation, owner.last_exit
     if present == 0:
@@ -47,7 +42,7 @@ class _Tie:
 
 @final
 class Owners:
-    """The owners of the entries of one registry; *on_end* is called when one has ended."""
+    """The owners of entries; *on_end* is called when one has ended."""
 
     __slots__ = ("_on_end", "_ties")
 
@@ -74,12 +69,12 @@ class Owners:
             self._ties.pop(owner).cut()
 
     def serials_of(self, owner: Owner) -> list[int]:
-        """Return an owner's entries, in order of registration."""
+        """Return an owner's entries, in order."""
         tie = self._ties.get(owner)
         return [] if tie is None else sorted(tie.serials)
 
     def check(self, entries: list[Entry[Any, Any]]) -> Iterator[str]:
-        """Yield what is wrong, if the owners are to have exactly these entries."""
+        """Yield what is wrong, if these are all entries."""
         expected: dict[Owner, set[int]] = {}
         for entry in entries:
             if entry.owner is not None:

@@ -1,4 +1,4 @@
-"""The registry: who is where, and alive."""
+"""The registry."""
 
 from __future__ import annotations
 
@@ -40,21 +40,20 @@ class Registry(Generic[KeyT, ValueT]):
     """Who is where: values by key, found by their attributes, gone with their owners.
 
     An entry lasts as long as a block, with `register`, or an incarnation of a child, with `bind`.
-    `find` and `query` find it by its attributes, which have any names and values.
+    Its attributes have any names and values.
 
-    All but `wait_for` are plain functions, so no other task runs in between. A registry is for one
+    All but `wait_for` are plain functions: no other task runs in between. A registry is for one
     Trio run at a time, in that run's thread.
 
     Args:
         keys: Whether a key has at most one entry, ``unique``, or any number, ``duplicate``.
-        indexes: The attributes by which entries are found without a look at all of them; one within
-            another as a path, ``"resources.memory"``. Members of a set, list or tuple are indexed
-            one by one.
-        name: What the registry is called in errors and events.
+        indexes: The attributes by which entries are found fast; one within another as a path,
+            ``"resources.memory"``. Members of a set, list or tuple are indexed one by one.
+        name: For errors and events.
 
     Raises:
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If one of them makes no sense.
+        TypeError: An argument is of the wrong kind.
+        ValueError: One makes no sense.
 
     Example:
         >>> import trio
@@ -99,7 +98,7 @@ class Registry(Generic[KeyT, ValueT]):
 
     @property
     def name(self) -> str:
-        """What it is called in errors and events."""
+        """The registry's name."""
         return self._book.name
 
     # Coming and going
@@ -111,7 +110,7 @@ class Registry(Generic[KeyT, ValueT]):
         """Register a value, until the block ends.
 
         It is there at once, and without ``with`` until `unregister`. The end of the block removes
-        this entry only, if it is still there.
+        this entry only.
 
         Args:
             key: What it is registered as.
@@ -120,11 +119,11 @@ class Registry(Generic[KeyT, ValueT]):
                 called ``key`` or ``value`` are given by `update`.
 
         Returns:
-            The block, for ``with``; it gives the entry.
+            The block, which gives the entry.
 
         Raises:
-            NameTaken: If the key is registered, and keys are unique.
-            ValueError: If an attribute has a dot in its name.
+            NameTaken: The key is registered, and keys are unique.
+            ValueError: An attribute has a dot in its name.
 
         Emits:
             Registered: At once.
@@ -156,18 +155,17 @@ class Registry(Generic[KeyT, ValueT]):
         Args:
             key: What it is registered as.
             value: What is registered.
-            owner: The child: `current_child`, or one that runs or is about to be started for the
-                first time.
-            **attributes: As for `register`; here none is called ``owner`` either.
+            owner: `current_child`, or another that runs or is about to start for the first time.
+            **attributes: As for `register`; ``owner`` too is given by `update`.
 
         Returns:
             The entry.
 
         Raises:
-            NameTaken: If the key is registered, and keys are unique.
-            OwnerNotRunning: If no incarnation of *owner* is running.
-            TypeError: If *owner* is no child.
-            ValueError: If an attribute has a dot in its name.
+            NameTaken: The key is registered, and keys are unique.
+            OwnerNotRunning: No incarnation of *owner* runs.
+            TypeError: *owner* is no child.
+            ValueError: An attribute has a dot in its name.
 
         Emits:
             Registered: At once.
@@ -207,10 +205,10 @@ class Registry(Generic[KeyT, ValueT]):
         """Remove what is registered, if anything is.
 
         Args:
-            key: A key, for all of its entries; or an entry, for that one.
+            key: A key, for all its entries; or one entry.
 
         Raises:
-            ValueError: If it is an entry of another registry.
+            ValueError: The entry is of another registry.
 
         Emits:
             Unregistered: For each entry.
@@ -235,20 +233,20 @@ class Registry(Generic[KeyT, ValueT]):
     def update(
         self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
-        """Change some attributes of an entry, or its value; all else stays, place and owner too.
+        """Change some attributes of an entry, or its value; place and owner stay.
 
         Args:
-            key: A key, if keys are unique; or an entry, for that one and no later one of its key.
+            key: A key, if keys are unique; or an entry, never a later one of its key.
             value: The new value.
-            **attributes: The attributes that change; one set to None is kept, as None.
+            **attributes: Those that change; one set to None is kept, as None.
 
         Returns:
             The entry as it is now.
 
         Raises:
-            NotRegistered: If it is not there, or not any more.
-            ValueError: If a key is given, and keys are not unique; if the entry is of another
-                registry; or if an attribute has a dot in its name.
+            NotRegistered: It is not there, or not any more.
+            ValueError: A key is given and keys are not unique, the entry is of another registry,
+                or an attribute has a dot in its name.
 
         Emits:
             Updated: At once.
@@ -267,18 +265,18 @@ class Registry(Generic[KeyT, ValueT]):
     def replace(
         self, key: KeyT | Entry[KeyT, ValueT], value: ValueT = _UNCHANGED, /, **attributes: object
     ) -> Entry[KeyT, ValueT]:
-        """Replace all attributes of an entry, and its value if one is given; place and owner stay.
+        """Replace all attributes of an entry, and its value if given; place and owner stay.
 
         Args:
             key: As for `update`.
             value: The new value.
-            **attributes: All attributes that it has from now on.
+            **attributes: All attributes from now on.
 
         Returns:
             The entry as it is now.
 
         Raises:
-            NotRegistered: If it is not there, or not any more.
+            NotRegistered: It is not there, or not any more.
             ValueError: As for `update`.
 
         Emits:
@@ -296,10 +294,10 @@ class Registry(Generic[KeyT, ValueT]):
     # Looking
 
     def lookup(self, key: KeyT) -> Entry[KeyT, ValueT]:
-        """Return the entry of a key; if it has several, the oldest.
+        """Return the entry of a key, the oldest of several.
 
         Raises:
-            NotRegistered: If there is none.
+            NotRegistered: There is none.
 
         Example:
             >>> registry = Registry[str, int]()
@@ -336,11 +334,11 @@ class Registry(Generic[KeyT, ValueT]):
         """Return the entries with these attributes, in order of registration.
 
         Args:
-            **equal: The attributes, compared as `where` tells. One within another is written
+            **equal: The attributes, compared as by `where`; one within another is written
                 ``**{"resources.memory": 0.5}``. Without any, all entries are returned.
 
         Raises:
-            ValueError: If a path is none.
+            ValueError: A name is no path.
 
         Example:
             >>> registry = Registry[str, int](indexes=["skills"])
@@ -355,13 +353,13 @@ class Registry(Generic[KeyT, ValueT]):
     def query(self, *criteria: Criterion) -> list[Entry[KeyT, ValueT]]:
         """Return the entries that match all criteria, in order of registration.
 
-        One index is asked, the one that leaves the fewest entries; those are compared one by one.
+        The index that leaves the fewest entries is asked; those are compared one by one.
 
         Args:
             *criteria: Made by `where`. Without any, all entries are returned.
 
         Raises:
-            TypeError: If one of them is no criterion.
+            TypeError: One is no criterion.
 
         Example:
             >>> registry = Registry[str, int]()
@@ -391,17 +389,17 @@ class Registry(Generic[KeyT, ValueT]):
     def transaction(self) -> AbstractContextManager[None]:
         """Make all changes in the block, or none: an error that leaves it undoes them.
 
-        Whoever watches or waits is told at the end. A transaction within another may fail alone; it
+        Whoever watches or waits is told at its end. A transaction within another may fail alone; it
         is told of at the end of the outer one.
 
-        Do not await in the block: others would see what may yet be undone. If other tasks could
-        run, it is undone, as soon as one of them changes anything or at its end.
+        Do not await in the block: if other tasks could run, it is undone, as soon as one of them
+        changes anything or at its end.
 
         Returns:
-            The block, for ``with``.
+            The block.
 
         Raises:
-            RuntimeError: If other tasks could run within.
+            RuntimeError: Other tasks could run within.
 
         Example:
             >>> registry = Registry[str, int]()
@@ -422,8 +420,7 @@ class Registry(Generic[KeyT, ValueT]):
         """Wait until a key is registered.
 
         Returns:
-            Its entry, the oldest of several. It is there when this returns: if it went again before
-            this task could run, the wait goes on.
+            Its entry, the oldest of several, which is there when this returns.
 
         Cancellation:
             Leaves nothing behind.
@@ -453,21 +450,21 @@ class Registry(Generic[KeyT, ValueT]):
     ) -> AbstractContextManager[
         trio.MemoryReceiveChannel[Registered | Updated | Unregistered | Lagged]
     ]:
-        """Receive what happens to entries, from now on, until the block ends.
+        """Receive what happens to entries, until the block ends.
 
         Nobody waits for a watcher. One that is too slow loses what it has not received, and gets a
-        `Lagged` instead; it may look up what is registered then. To share the channel among tasks,
-        clone it; to tell all to each, watch several times.
+        `Lagged` instead; it may look up what is registered then. To share the events among tasks,
+        clone the channel; to give each all of them, watch several times.
 
         Args:
             capacity: How many events may wait to be received, at least 1.
 
         Returns:
-            The block, for ``with``; it gives the channel, and ends it.
+            The block, which gives the channel, and closes it.
 
         Raises:
-            TypeError: If *capacity* is no whole number.
-            ValueError: If it is below 1.
+            TypeError: *capacity* is no whole number.
+            ValueError: It is below 1.
 
         Emits:
             Lagged: When events are lost.
@@ -488,14 +485,12 @@ class Registry(Generic[KeyT, ValueT]):
     def on_change(
         self, callback: Callable[[Registered | Updated | Unregistered], object]
     ) -> Callable[[], None]:
-        """Have a plain function called with every change of an entry, from now on, at once.
+        """Have a plain function called with every change of an entry, at once.
 
-        It keeps books beside the registry that are never behind. Functions are called in order of
-        registration, when the change is complete, and before subscribers to events; with the
-        changes of a transaction at its end, and never with what was undone. What one raises is
-        logged and ignored.
-
-        It may change the registry. That is told when all know of the present change.
+        Functions are called in the order in which they were added, when the change is complete, and
+        before subscribers to events; with the changes of a transaction at its end, never with what
+        was undone. What one raises is logged and ignored. What one changes in the registry is told
+        when all know of the present change.
 
         Args:
             callback: A plain function of the event.
@@ -504,7 +499,7 @@ class Registry(Generic[KeyT, ValueT]):
             A function that removes the callback, and may be called again.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
 
         Example:
             >>> registry = Registry[str, int]()
@@ -580,7 +575,7 @@ class Registry(Generic[KeyT, ValueT]):
         return after
 
     def _check(self) -> None:
-        """Assert that all is in order, for tests."""
+        """Assert that all is in order."""
         complaints = [*self._book.check()]
         assert not complaints, "\n".join(complaints)
 

@@ -1,8 +1,6 @@
 """Changes that are made all together or not at all.
 
-A transaction remembers its changes, and an error undoes them, the last first. That is sound only
-while nobody else runs, so nobody may await in one. Who does is found out: other tasks may read what
-may yet be undone, but not change it.
+To undo them is sound only while nobody else runs, so who awaits in between is found out.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ __all__ = ["AWAITED", "AnyEntry", "Change", "Journal", "Step", "Transaction"]
 AnyEntry: TypeAlias = Entry[Any, Any]
 
 Change: TypeAlias = Registered | Updated | Unregistered
-"""What has happened to an entry."""
+"""A change of an entry."""
 
 AWAITED = (
     "other tasks could run in the midst of a transaction, so it was undone: do not await within "
@@ -31,7 +29,7 @@ AWAITED = (
 
 
 class Step(NamedTuple):
-    """One change: the entry before and after it; either may be missing."""
+    """One change; of an entry before and after, either may be missing."""
 
     kind: type[Change]
     before: AnyEntry | None
@@ -40,14 +38,14 @@ class Step(NamedTuple):
 
     @property
     def serial(self) -> int:
-        """The serial number of its entry."""
+        """Its entry's number."""
         entry = self.before if self.after is None else self.after
         assert entry is not None
         return entry.serial
 
 
 class Journal(Protocol):
-    """What a transaction is written in."""
+    """What keeps transactions."""
 
     transaction: Transaction | None
     """The innermost open one."""
@@ -60,12 +58,12 @@ class Journal(Protocol):
 
 
 class _Mark:
-    """What a task carries until another one has run."""
+    """Carried by a task until another has run."""
 
 
 @final
 class Transaction:
-    """The block of a transaction, written in *journal*."""
+    """The block of a transaction."""
 
     __slots__ = (
         "_journal",
@@ -79,16 +77,16 @@ class Transaction:
     )
 
     outer: Transaction | None
-    """The one that was open before."""
+    """The one around it."""
 
     steps: list[Step]
-    """What has changed in it, in order."""
+    """Its changes, in order."""
 
     is_open: bool
     """Whether the block is open."""
 
     is_broken: bool
-    """Whether all its steps are undone, since another task changed the registry."""
+    """Whether it is undone, since another task changed the registry."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -143,7 +141,7 @@ class Transaction:
 
     @property
     def _was_left_alone(self) -> bool:
-        """Whether no other task can have run since it was entered, or ends it."""
+        """Whether no other task can have run since, or ends it."""
         if self.is_broken or not self.is_ours:
             return False
         return self._task is None or _mark_of(self._task) is self._mark

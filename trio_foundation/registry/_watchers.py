@@ -1,7 +1,4 @@
-"""Those who want to be told of every change.
-
-Nobody waits for a watcher: a slow one is told how much it has lost.
-"""
+"""Those who receive every change, or how many they have lost."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """When should I not call?
 
-A `CircuitBreaker` lets calls through while they succeed, and rejects them for a while when they
-fail; `open_breakers` keeps one for each thing that is called. Around it stand `retry`, `Bulkhead`,
-`RateLimiter`, `hedge`, `fallback` and `timeout`; a `Pipeline` puts them together.
+A `CircuitBreaker` rejects calls for a while when they fail; `open_breakers` keeps one for each thing
+that is called. Around it stand `retry`, `Bulkhead`, `RateLimiter`, `hedge`, `fallback` and
+`timeout`; a `Pipeline` puts them together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Functions that are called for as long as somebody wants."""
+"""Functions that are called until a block ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Asked(Generic[P, R]):
 
     def __init__(self) -> None:
         self.functions: dict[object, Callable[P, R]] = {}
-        """Those that are there. To call them, iterate over this: they come and go."""
+        """To call them, iterate over this object: they come and go."""
 
     def __iter__(self) -> Iterator[Callable[P, R]]:
         return iter(tuple(self.functions.values()))

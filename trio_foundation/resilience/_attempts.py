@@ -1,4 +1,4 @@
-"""The attempts of one call. What is decided about them is in `_rules`."""
+"""The attempts of one call, as `_rules` decides."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Attempts(Generic[R]):
             self._ledger.note_call(trio.current_time())
 
     async def make(self) -> R:
-        """Make one after the other, until one succeeds or there are no more; return its result."""
+        """Make them until one succeeds or there are no more; return its result."""
         is_not_enough = self._policy.retry_result
         within = self._policy.attempt_timeout
         while True:
@@ -115,7 +115,7 @@ class Attempts(Generic[R]):
         raise TimedOut(self._name, within)
 
     def _delay_after(self, error: Exception) -> float | None:
-        """Return after how many seconds to try again; None if the error is to come out."""
+        """Return in how many seconds to try again; None if the error is to come out."""
         policy = self._policy
         if self._has_timed_out or matches(error, policy.retry_on, never=(trio.TrioInternalError,)):
             decision = self._decide(asked_pause(error) or 0.0)

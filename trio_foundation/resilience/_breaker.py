@@ -1,4 +1,4 @@
-"""The circuit breaker: a guard before what may be out of order."""
+"""The circuit breaker."""
 
 from __future__ import annotations
 
@@ -43,43 +43,41 @@ class CircuitBreaker:
 
     After *failure_threshold* failures in a row, or too large a share of them, it opens: calls are
     rejected at once with `BreakerOpen`. After *reset_timeout* it lets one through to try (a probe),
-    and closes if that succeeds. What ends in another state than it began in changes nothing.
+    and closes if that succeeds. A call that ends in another state than it began in changes nothing.
 
-    It serves one Trio run at a time, in one thread, and goes by its clock. One that is made at
-    module level needs a `reset` when the next run begins.
+    It serves one Trio run at a time, in one thread, by that run's clock. One made at module level
+    needs a `reset` when the next run begins.
 
     Args:
         name: What errors and events call it.
         failure_threshold: How many failures in a row open it.
         failure_rate: The share of failures, above 0 and up to 1, that opens it instead.
-        window: Of which calls that is the share: the last so many (an int), or those of so many
-            seconds (a float). By default the last 100.
+        window: Of which calls: the last so many (an int, by default 100), or those of so many
+            seconds (a float).
         minimum_calls: How many calls the window has to hold before the share counts.
-        slow_after: After how many seconds a call counts as a failure, while it is still under way.
-            With a guard that is noticed at the next use of the breaker.
+        slow_after: After how many seconds a call under way counts as a failure; with `guard`,
+            noticed at the next use of the breaker.
         reset_timeout: How long it stays open, in seconds; a `Backoff` makes it longer with each
-            failed probe. An error with a number of seconds as its *retry_after* says itself how
-            long.
+            failed probe. The *retry_after* of an error, in seconds, replaces it.
         success_threshold: How many probes have to succeed before it closes.
         half_open_max_calls: How many probes there may be at once.
-        probe_timeout: After how many seconds a probe is cancelled, and counts as a failure; by
-            default as long as *reset_timeout* is at first, if that is not 0.
+        probe_timeout: After how many seconds a probe is cancelled, a failure; by default the first
+            *reset_timeout*, or never if that is 0.
         counts: Which errors are failures: types, or a function that returns ``"failure"``,
-            ``"success"`` or ``"ignored"``. Others say nothing, nor does `NotCalled` unless it is
-            named.
-        ignores: Which of these say nothing after all.
+            ``"success"`` or ``"ignored"``. Other types are ignored, as is `NotCalled` unless named.
+        ignores: Which of these are ignored.
         result_is_failure: A function that says which results are failures; a block has none.
         cancel_in_flight: Whether calls under way are cancelled when it opens; each raises
             `BreakerOpen`.
-        nursery: Where the tasks of its calls run; without, each call has a nursery of its own.
-            `open_breakers` gives one.
-        health: An async function that the breaker calls to try whether it may close, so that no
-            user's call has to; it needs a *nursery*.
+        nursery: Where its calls run, such as that of `open_breakers`; by default, each call has its
+            own.
+        health: An async function that the breaker calls, instead of a user's call, to try whether
+            it may close; it needs a *nursery*.
         rng: Where the jitter of a `Backoff` comes from.
 
     Raises:
-        TypeError: If an option is of the wrong kind.
-        ValueError: If an option makes no sense.
+        TypeError: An option of the wrong kind.
+        ValueError: An option that makes no sense.
 
     Example:
         >>> import trio
@@ -186,9 +184,8 @@ class CircuitBreaker:
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
         """Call an async function in a task of its own, if the breaker lets it through.
 
-        The function sees the caller's context variables, but holds none of its locks; where it has
-        to, use `guard`. Nor should it hold one when it returns: in a block of breakers the task
-        lives on.
+        The function has the caller's context variables, but none of its locks: for those use
+        `guard`. Nor should it hold one when it returns: in a block of breakers the task lives on.
 
         Args:
             async_fn: The function.
@@ -198,13 +195,13 @@ class CircuitBreaker:
             What it returned.
 
         Raises:
-            BreakerOpen: If it is rejected; or ended, as a probe that took too long, by
+            BreakerOpen: The call is rejected; or ended, as a probe that took too long, by
                 *cancel_in_flight*, or because its nursery has ended.
-            Exception: What the function raised, the very same object.
+            Exception: What the function raised, the same object.
 
         Cancellation:
-            Cancels the function, and waits for it to end. By a deadline that is a failure, if the
-            caller has waited for *slow_after*, where that is set; otherwise it says nothing.
+            Cancels the function, and waits for it to end. By a deadline that is a failure, once
+            the call has taken *slow_after*, if set; otherwise it says nothing.
 
         Emits:
             CallSucceeded, CallFailedThrough, CallRejected, ProbeStarted, SlowCall, StaleResult,
@@ -243,10 +240,10 @@ class CircuitBreaker:
             The block, for ``async with``, to be entered once.
 
         Raises:
-            BreakerOpen: On entering, if it is rejected; on leaving, if the breaker has ended it.
+            BreakerOpen: On entering, if rejected; on leaving, if the breaker has ended it.
 
         Cancellation:
-            As with `call`. Entering is no schedule point, unless it is rejected.
+            As with `call`. Entering is no schedule point, unless rejected.
 
         Example:
             >>> import trio
@@ -276,7 +273,7 @@ class CircuitBreaker:
         self._core.change(lambda now: circuit.close("forced", now))
 
     def reset(self) -> None:
-        """Do as `force_closed` does, with the cause ``reset``; the figures of `statistics` go on."""
+        """Do as `force_closed`, with the cause ``reset``; the figures of `statistics` go on."""
         circuit = self._core.circuit
         self._core.change(lambda now: circuit.close("reset", now))
 
@@ -284,16 +281,16 @@ class CircuitBreaker:
     def refuse_when(self, refuses: Callable[[], bool]) -> Generator[None]:
         """Reject calls whenever a function says so, until the block ends.
 
-        It is asked first, and changes no state: for maintenance, say, or a test of rejections.
+        It is asked first, and changes no state: for maintenance, or a test of rejections.
 
         Args:
-            refuses: A plain function that is asked before each call.
+            refuses: A plain function, called before each call.
 
         Yields:
             None.
 
         Raises:
-            TypeError: If *refuses* is async or not callable.
+            TypeError: *refuses* is async or not callable.
 
         Example:
             >>> import trio
@@ -318,12 +315,12 @@ class CircuitBreaker:
     # Watching
 
     def statistics(self) -> BreakerStatistics:
-        """Return the figures, as they are now."""
+        """Return its figures now."""
         return self._core.statistics()
 
     @enable_ki_protection
     async def wait_state(self, *states: BreakerState) -> BreakerState:
-        """Wait until the breaker is in one of some states.
+        """Wait until the breaker is in one of the states.
 
         Args:
             *states: The states.
@@ -332,7 +329,7 @@ class CircuitBreaker:
             The state that it is in.
 
         Raises:
-            ValueError: If a state is unknown, or none is named.
+            ValueError: A state is unknown, or none is named.
 
         Cancellation:
             Leaves nothing behind.
@@ -363,16 +360,15 @@ class CircuitBreaker:
     def subscribe(self, capacity: int = 16) -> Generator[trio.MemoryReceiveChannel[StateChanged]]:
         """Receive the changes of its state, until the block ends.
 
-        The breaker never waits for it: when the channel is full its oldest change goes.
-
         Args:
-            capacity: How many changes the channel holds, at least 1.
+            capacity: How many changes the channel holds, at least 1. When it is full, the oldest
+                goes; the breaker never waits.
 
         Yields:
             The channel.
 
         Raises:
-            ValueError: If *capacity* is below 1.
+            ValueError: *capacity* is below 1.
 
         Example:
             >>> import trio

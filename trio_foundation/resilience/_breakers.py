@@ -1,4 +1,4 @@
-"""A breaker for each thing that is called."""
+"""Breakers by key."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["Breakers", "open_breakers"]
 D = TypeVar("D")
 
 _SPARE_TASKS = 64
-"""How many tasks of a block may wait for the next call."""
+"""How many idle tasks a block keeps."""
 
 
 @final
 class Breakers(Mapping[object, CircuitBreaker]):
-    """Breakers by key, each made when it is first asked for; what `open_breakers` gives.
+    """Breakers by key, each made when first asked for; what `open_breakers` gives.
 
-    ``breakers[key]`` makes one; ``key in breakers`` and iteration do not. Beyond *max_breakers*
-    those are dropped that are closed and have no call under way, the longest unused first.
+    ``breakers[key]`` makes one; ``key in breakers`` and iteration do not. Beyond *max_breakers*,
+    closed ones without a call under way are dropped, the longest unused first.
 
     Example:
         >>> import trio
@@ -74,7 +74,7 @@ class Breakers(Mapping[object, CircuitBreaker]):
     @overload
     def get(self, key: object, default: D, /) -> CircuitBreaker | D: ...
     def get(self, key: object, default: object = None, /) -> object:
-        """Return the breaker of a key if it is there, else *default*; it makes none."""
+        """Return the breaker of a key if there, else *default*; it makes none."""
         return self[key] if key in self._breakers else default
 
     def __contains__(self, key: object) -> bool:
@@ -91,10 +91,11 @@ class Breakers(Mapping[object, CircuitBreaker]):
 
         Args:
             key: The key.
-            **options: The options of `CircuitBreaker`.
+            **options: Those of `CircuitBreaker`.
 
         Raises:
-            ValueError: If that breaker is made already, or an option makes no sense.
+            TypeError: An option of the wrong kind.
+            ValueError: The breaker is made already, or an option makes no sense.
 
         Example:
             >>> import trio
@@ -109,7 +110,7 @@ class Breakers(Mapping[object, CircuitBreaker]):
         self._overrides[key] = options
 
     def snapshot(self) -> dict[object, BreakerStatistics]:
-        """Return the figures of all breakers, as they are now."""
+        """Return the figures of all breakers now."""
         return {key: breaker.statistics() for key, breaker in self._breakers.items()}
 
     def _make(self, key: object, overrides: BreakerOptions) -> CircuitBreaker:
@@ -138,15 +139,15 @@ def open_breakers(
         **defaults: The options of each `CircuitBreaker`.
 
     Returns:
-        The block, for ``async with``; it gives `Breakers` to its body.
+        The block, for ``async with``; it gives `Breakers`.
 
     Raises:
-        TypeError: If an option is of the wrong kind.
-        ValueError: If an option makes no sense.
+        TypeError: An option of the wrong kind.
+        ValueError: An option that makes no sense.
 
     Cancellation:
-        Leaving it, cancelled or not, cancels the calls under way. Whoever waits for one, and is not
-        cancelled, gets `BreakerOpen` with the state ``closed_down``.
+        Leaving it, cancelled or not, cancels the calls under way. Their callers, unless cancelled
+        too, get `BreakerOpen` with the state ``closed_down``.
 
     Example:
         >>> import trio

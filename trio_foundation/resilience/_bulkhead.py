@@ -1,9 +1,4 @@
-"""So many at once, and no more.
-
-If all calls share all connections, one service that hangs takes every one. A bulkhead gives a
-service so many slots, and turns away what finds no room. `trio.CapacityLimiter` lets any number
-wait, in one order.
-"""
+"""So many at once, and no more."""
 
 from __future__ import annotations
 
@@ -28,8 +23,7 @@ R = TypeVar("R")
 WaitingOrder: TypeAlias = Literal["fifo", "lifo"]
 """Who of those that wait goes first: ``fifo``, who has waited longest; ``lifo``, who came last.
 
-Under too much load all in a long line come too late. With ``lifo`` the newest are still in time,
-and the others wait till they are cancelled.
+Under too much load, ``lifo`` still serves the newest in time; the others wait till cancelled.
 """
 
 
@@ -47,7 +41,7 @@ class BulkheadStatistics:
     """How many may run at once."""
 
     running: int
-    """How many run now; more than *limit* for a while, if that was lowered."""
+    """How many run now; for a while more than *limit*, if that was lowered."""
 
     waiting: int
     """How many wait now."""
@@ -56,10 +50,10 @@ class BulkheadStatistics:
     """How many may wait."""
 
     peak: int
-    """How many have run at once at most."""
+    """The most that have run at once."""
 
     admitted: int
-    """How many have been let in."""
+    """How many were let in."""
 
     rejected: int
     """How many were turned away."""
@@ -67,22 +61,22 @@ class BulkheadStatistics:
 
 @final
 class Bulkhead:
-    """A number of slots, each for one call at a time.
+    """A number of slots, each held for a `call` or a block ``async with bulkhead:``.
 
-    A slot is held for a block, ``async with bulkhead:``, or a `call`. A block within a block takes
-    a second slot; if all who hold one wait for another, they wait for ever.
-
-    It may be made outside of Trio. Each Trio run has slots of its own.
+    A block within a block takes a second slot; if all who hold one wait for another, they wait for
+    ever. It may be made outside of Trio; each Trio run has its own slots. With a
+    `trio.CapacityLimiter` any number may wait, in one order.
 
     Args:
         limit: How many may run at once, at least 1.
-        max_waiting: How many more may wait, `math.inf` for any number; the others are turned away.
-        order: Who of those that wait goes first; see `WaitingOrder`.
+        max_waiting: How many more may wait, `math.inf` for any number; others are turned away.
+        order: Who of those that wait goes first.
         name: What errors call it.
 
     Raises:
-        TypeError: If *limit* or *max_waiting* is no whole number.
-        ValueError: If one of them is too small, or *order* is unknown.
+        BulkheadFull: On entering the block, if there is no slot, and no room to wait for one.
+        TypeError: *limit* or *max_waiting* is no whole number.
+        ValueError: One of them is too small, or *order* is unknown.
 
     Cancellation:
         Who is cancelled while waiting takes no slot. Entering the block is a checkpoint, leaving it
@@ -135,15 +129,15 @@ class Bulkhead:
     def resize(self, limit: int) -> None:
         """Change how many may run at once; call it in the Trio thread.
 
-        Those who wait get the new slots. If there are fewer, nobody is disturbed, and nobody let in
+        Those who wait get new slots. If there are fewer, nobody is disturbed, and nobody let in
         until enough have left.
 
         Args:
-            limit: How many may run at once from now on, at least 1.
+            limit: How many from now on, at least 1.
 
         Raises:
-            TypeError: If *limit* is no whole number.
-            ValueError: If *limit* is below 1.
+            TypeError: *limit* is no whole number.
+            ValueError: *limit* is below 1.
 
         Example:
             >>> bulkhead = Bulkhead(1)
@@ -165,8 +159,8 @@ class Bulkhead:
             What it returned.
 
         Raises:
-            BulkheadFull: If there is no slot, and no room to wait for one.
-            TypeError: If *async_fn* cannot be an async function.
+            BulkheadFull: There is no slot, and no room to wait for one.
+            TypeError: *async_fn* cannot be an async function.
 
         Cancellation:
             Ends the wait for a slot, or goes into the function; the slot is given back.
@@ -183,7 +177,7 @@ class Bulkhead:
         return await self._call(async_fn, args)
 
     def statistics(self) -> BulkheadStatistics:
-        """Return the figures of this Trio run, as they are now."""
+        """Return the figures of this Trio run now."""
         slots = self._slots()
         return BulkheadStatistics(
             limit=self._limit,
@@ -235,7 +229,7 @@ class Bulkhead:
 
 @final
 class _Slots:
-    """The slots in one Trio run. While somebody waits none is free; who is woken has one."""
+    """The slots in one Trio run; none is free while somebody waits, and who is woken has one."""
 
     __slots__ = ("admitted", "peak", "rejected", "running", "waiting")
 
@@ -268,5 +262,5 @@ class _Slots:
 
 @disable_ki_protection
 async def _run(async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]) -> R:
-    """Run the user's function, which a KeyboardInterrupt may reach at any point."""
+    """Run the user's function, which a KeyboardInterrupt may reach."""
     return await async_fn(*args)

@@ -1,8 +1,4 @@
-"""What each Trio run has for itself.
-
-A guard that is made at import serves several runs, even two at a time. But the tasks that wait in
-its line are of one run, and its times by one clock.
-"""
+"""What each Trio run has for itself: a guard made at import serves several, even two at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ _things: RunVar[WeakKeyDictionary[object, Any]] = RunVar("trio_foundation.resili
 
 
 def of_this_run(owner: object, make: Callable[[], T]) -> T:
-    """Return what somebody has in this Trio run; it is made first, and goes with its owner."""
+    """Return what *owner* has in this Trio run, made if need be; it goes with its owner."""
     if not in_trio_run():
         return make()
     try:

@@ -1,8 +1,4 @@
-"""A guarded call in a task of its own.
-
-The caller waits beside it, so a call that hangs can be left or ended. The caller sees what it would
-see without the task.
-"""
+"""A guarded call in a task of its own, so that one that hangs can be left or ended."""
 
 from __future__ import annotations
 
@@ -40,7 +36,7 @@ class GuardedCall(Flight):
     )
 
     result: object
-    """What the function returned, if it has."""
+    """What the function returned."""
 
     def __init__(
         self, core: Core, async_fn: Callable[..., Awaitable[object]], args: tuple[object, ...]
@@ -56,13 +52,13 @@ class GuardedCall(Flight):
         self.has_result = False
         self._error: BaseException | None = None
         self._group: BaseException | None = None
-        """What the function raised, if that was both a cancellation and an error."""
+        """What the function raised, if both cancellation and error."""
 
     # In a nursery that is there
 
     @enable_ki_protection
     async def run_in(self, workers: Workers) -> None:
-        """Run it in a nursery, and wait, in the caller's task, until it has ended."""
+        """Run it in a nursery, and wait until it has ended."""
         core = self._core
         scope = self.scope = trio.CancelScope()
         if self.is_probe and core.probe_timeout is not None:
@@ -82,7 +78,7 @@ class GuardedCall(Flight):
 
     @enable_ki_protection
     async def be_done(self) -> None:
-        """Be the task of the call; nothing leaves it but by the caller."""
+        """Be the task of the call; it raises nothing."""
         assert self.scope is not None
         try:
             with self.scope:
@@ -104,7 +100,7 @@ class GuardedCall(Flight):
 
     @enable_ki_protection
     async def run_alone(self) -> None:
-        """Run it in a nursery of its own, whose scope ends it, and wait until it has ended."""
+        """Run it in a nursery of its own, and wait until it has ended."""
         core = self._core
         try:
             async with trio.open_nursery() as nursery:
@@ -150,7 +146,7 @@ class GuardedCall(Flight):
 
     @disable_ki_protection
     async def _run(self) -> object:
-        """Run the guarded function; a KeyboardInterrupt may reach it at any point."""
+        """Run the guarded function, which a KeyboardInterrupt may reach."""
         try:
             return await self._async_fn(*self._args)
         except BaseExceptionGroup as group:

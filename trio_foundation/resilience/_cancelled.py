@@ -1,4 +1,4 @@
-"""What a cancellation says, and how it is told from the errors beside it."""
+"""Cancellations, and the errors beside them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def without_cancelled(error: BaseException) -> BaseException | None:
 
 
 def is_only_cancelled(error: BaseException) -> bool:
-    """Return whether an error is a cancellation and nothing else."""
+    """Return whether an error is nothing but cancellation."""
     return without_cancelled(error) is None
 
 
 def is_by_deadline(error: BaseException) -> bool:
-    """Return whether a cancellation, or one in a group of them, came of a deadline."""
+    """Return whether a cancellation, or one in a group, came of a deadline."""
     return any(
         isinstance(leaf, trio.Cancelled) and leaf.source == "deadline" for leaf in leaves_of(error)
     )

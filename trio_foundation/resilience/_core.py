@@ -1,8 +1,4 @@
-"""What a breaker knows and tells, whichever way its calls are run.
-
-Nearly all is synchronous, so no other task sees it half done. It tells last: whoever listens may
-call the breaker.
-"""
+"""What a breaker knows and tells; it tells last, as whoever listens may call the breaker."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ __all__ = ["Core"]
 
 @final
 class Core:
-    """The state of one breaker, and all that is counted."""
+    """The state of one breaker, and its figures."""
 
     __slots__ = (
         "_calls",
@@ -88,11 +84,11 @@ class Core:
         self.probe_timeout = probe_timeout
         self.cancel_in_flight = cancel_in_flight
         self.has_health = has_health
-        """Whether probes are its own business, and no user's call is one."""
+        """Whether no user's call is a probe."""
         self.last_error: BaseException | None = None
         self.on_open: Callable[[], None] | None = None
         self.watch: trio.CancelScope | None = None
-        """What ends the task that looks after slow calls, if there is one."""
+        """What ends the task that watches for slow calls."""
         self.is_probing = False
         """Whether a task tries whether it may close."""
         self._calls = 0
@@ -100,7 +96,7 @@ class Core:
         self._cancelled = self._stale = self._rejected = self._slow = 0
         self._keeps_flights = cancel_in_flight or slow_after is not None
         self._flights: dict[Flight, None] = {}
-        """The calls under way, if they may have to be broken off, or become slow."""
+        """The calls under way, if they may be broken off or become slow."""
         self._slow_line: deque[Flight] = deque()
         """Those that may still become slow, oldest first."""
         self._changed: State[int] | None = None
@@ -113,7 +109,7 @@ class Core:
 
     @enable_ki_protection
     def is_clear(self, now: float) -> bool:
-        """Return whether nothing is amiss, so that a call may be let through at *now*."""
+        """Return whether a call may be let through at *now* without more ado."""
         if self._slow_line:
             self.touch(now)
         return (
@@ -124,7 +120,7 @@ class Core:
 
     @enable_ki_protection
     async def clear(self, run: ThisRun, now: float) -> float:
-        """Return when to `book` a call that is not clear, in seconds, or raise why not."""
+        """Return when to `book` a call, in seconds, or raise why not."""
         while True:
             refusal = self.refusal(now)
             if refusal is not None:
@@ -161,7 +157,7 @@ class Core:
             emit(CallRejected(breaker=self.name, state=refusal.state, retry_after=after))
 
     def book(self, flight: Flight, run: ThisRun, now: float) -> None:
-        """Let a call through that has been cleared just now."""
+        """Let a cleared call through."""
         self._calls += 1
         flight.run = run
         flight.admitted_at = now
@@ -183,7 +179,7 @@ class Core:
                 raise
 
     def broken_off(self, state: RejectedBy | None = None) -> BreakerOpen:
-        """Return the error of a call that the breaker has ended."""
+        """Return the error of a call that the breaker ended."""
         circuit = self.circuit
         retry_after = circuit.retry_after(trio.current_time())
         return BreakerOpen(self.name, state or circuit.state, retry_after, self.last_error)
@@ -205,7 +201,7 @@ class Core:
 
     @enable_ki_protection
     def end_well(self, flight: Flight) -> None:
-        """Note that a call has succeeded; by the short way, if nothing has happened meanwhile."""
+        """Note that a call has succeeded; the short way, if nothing else has happened."""
         now = flight.run.clock.current_time()
         # In the state that let it through no open time can be over.
         if (
@@ -256,7 +252,7 @@ class Core:
         verdict: Verdict | Literal["cancelled"],
         error: BaseException | None = None,
     ) -> None:
-        """Note how a call has ended; a second time changes nothing."""
+        """Note how a call has ended, once."""
         if flight.is_over:
             return
         now = flight.run.clock.current_time()
@@ -367,7 +363,7 @@ class Core:
 
     @enable_ki_protection
     def change(self, verb: Callable[[float], Change | None]) -> None:
-        """Do what somebody orders."""
+        """Do as ordered."""
         now = trio.current_time()
         self.touch(now)
         change = verb(now)

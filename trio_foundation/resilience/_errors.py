@@ -32,7 +32,7 @@ class BreakerOpen(FoundationError):
     """In how many seconds it may let a call through; None if unknown."""
 
     last_error: BaseException | None
-    """The latest failure since it was closed; None if there was none."""
+    """The error of the latest failure since it was closed; None if there was none."""
 
     def __init__(
         self,

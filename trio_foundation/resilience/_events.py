@@ -45,10 +45,10 @@ class StateChanged(BreakerEvent):
     level: ClassVar[int] = logging.WARNING
 
     old: BreakerState
-    """The state that it was in."""
+    """The state before."""
 
     new: BreakerState
-    """The state that it is in."""
+    """The state now."""
 
     cause: Cause
     """Why."""

@@ -1,7 +1,4 @@
-"""The second best answer.
-
-A price of an hour ago may be better than none. But what is cancelled wants no answer at all.
-"""
+"""The second best answer."""
 
 from __future__ import annotations
 
@@ -43,17 +40,17 @@ async def fallback(
         otherwise: Another async function, called with the same arguments; or, if it cannot be
             called, the answer itself. If it fails too, its error comes out, with the first as its
             ``__context__``.
-        on: Which `Errors` are answered. Cancellation never is.
+        on: Which `Errors` are answered; a cancellation never is.
 
     Returns:
-        What the first function returned, or the second best.
+        What the function returned, or the second best.
 
     Raises:
-        TypeError: If *async_fn* or *otherwise* cannot be an async function, or *on* is no `Errors`.
+        TypeError: *async_fn* or *otherwise* cannot be an async function, or *on* is no `Errors`.
 
     Cancellation:
-        Goes into the function that runs, and calls no other. It is a checkpoint if it answers with
-        a value, and else only as far as the functions are.
+        Goes into the function that runs, and calls no other. A checkpoint if it answers with a
+        value, else only as far as the functions are.
 
     Example:
         >>> import trio
@@ -85,14 +82,14 @@ async def fallback(
 
 @final
 class Fallback:
-    """`fallback`, to be used again and again: a step of a `Pipeline`.
+    """`fallback` with options kept: a step of a `Pipeline`.
 
     Args:
-        otherwise: The second best; for type checkers, of the same type as the first.
+        otherwise: The second best; to type checkers, of the same type as the first.
         on: Which `Errors` are answered.
 
     Raises:
-        TypeError: If *otherwise* cannot be an async function, or *on* is no `Errors`.
+        TypeError: *otherwise* cannot be an async function, or *on* is no `Errors`.
 
     Example:
         >>> import trio
@@ -116,7 +113,7 @@ class Fallback:
         return f"Fallback({self._otherwise!r})"
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, and if it fails answer with something else, as `fallback` does.
+        """Call an async function as `fallback` does.
 
         Returns:
             What the function returned, or the second best.

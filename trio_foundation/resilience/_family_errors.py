@@ -1,4 +1,4 @@
-"""What the breaker's family raises: there is no room, it is too early, it took too long."""
+"""What the breaker's family raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["BulkheadFull", "RateLimited", "TimedOut"]
 
 @final
 class BulkheadFull(NotCalled):
-    """The bulkhead lets no more calls run, and no more wait.
+    """The bulkhead lets no more calls run or wait.
 
     Example:
         >>> print(BulkheadFull("database", 10, 5))
@@ -43,7 +43,7 @@ class BulkheadFull(NotCalled):
 
 @final
 class RateLimited(NotCalled):
-    """It is too early: the rate limiter lets nobody pass now.
+    """The rate limiter lets nobody pass now.
 
     Example:
         >>> print(RateLimited("api", 2.5))

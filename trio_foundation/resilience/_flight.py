@@ -1,4 +1,4 @@
-"""A call under way, as its breaker knows it."""
+"""A call under way."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Flight:
     generation: int
     """The number of the state that let it through."""
     run: ThisRun
-    """The Trio run that it is in."""
+    """Its Trio run."""
 
     def __init__(self) -> None:
         self.scope: trio.CancelScope | None = None
@@ -38,7 +38,7 @@ class Flight:
         self.is_probe = False
         """Whether it is there to try."""
         self.is_slow = False
-        """Whether it has been counted as a failure already."""
+        """Whether it is counted as a failure already."""
         self.is_over = False
         self.ended_by: Literal["breaker"] | None = None
-        """Whether the breaker ends it, because it has tripped."""
+        """Whether the breaker ended it on opening."""

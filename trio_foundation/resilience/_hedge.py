@@ -1,8 +1,4 @@
-"""Not waiting for the slowest.
-
-One call in a hundred takes ten times as long as the others. To ask again and take what comes first
-costs little, if it is done only when the answer is late.
-"""
+"""Not waiting for the slowest."""
 
 from __future__ import annotations
 
@@ -33,11 +29,10 @@ async def hedge(
     """Call an async function, and call it again beside itself if it takes long.
 
     The first that succeeds wins; the others are cancelled, and have ended when this returns. Only
-    call so what may safely be called twice.
+    for what may safely be called twice.
 
-    It is no retry: if the first fails before another was called, its error comes out. If one fails
-    beside others, they decide. If all fail, the error of the first comes out, with the others in
-    its notes.
+    If the first fails before another was called, its error comes out. If one fails beside others,
+    they decide; if all fail, the error of the first comes out, with the others in its notes.
 
     Each call runs in a task of its own, with the caller's context variables but none of its locks.
 
@@ -46,18 +41,18 @@ async def hedge(
         *args: Its positional arguments; bind keyword arguments with `functools.partial`.
         after: After how many seconds without an answer it is called once more; about what 95 of 100
             calls take.
-        max_extra: How often it is called once more, at least 1.
+        max_extra: How many such calls at most, 1 or more.
 
     Returns:
         What the first that succeeded returned.
 
     Raises:
-        TypeError: If *async_fn* cannot be an async function.
-        ValueError: If *after* or *max_extra* is out of its range.
+        TypeError: *async_fn* cannot be an async function, or a number is none.
+        ValueError: *after* or *max_extra* is out of its range.
 
     Cancellation:
         Goes into all calls, and comes out when they have ended, with what errors they raise then,
-        as from a nursery. It is always a checkpoint.
+        as from a nursery. Always a checkpoint.
 
     Emits:
         HedgedCallFailed: For each call whose error does not come out.
@@ -102,15 +97,13 @@ async def hedge(
 
 @final
 class Hedge:
-    """`hedge`, to be used again and again: a step of a `Pipeline`.
+    """`hedge` with options kept: a step of a `Pipeline`.
 
-    Args:
-        after: After how many seconds without an answer the function is called once more.
-        max_extra: How often at most, 1 or more.
+    Its options are those of `hedge`; *after* is in seconds.
 
     Raises:
-        TypeError: If a number is none.
-        ValueError: If it is out of its range.
+        TypeError: A number is none.
+        ValueError: It is out of its range.
 
     Example:
         >>> import trio
@@ -132,7 +125,7 @@ class Hedge:
         return f"Hedge(after={self._after!r}, max_extra={self._max_extra!r})"
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, and again beside itself if it takes long, as `hedge` does.
+        """Call an async function as `hedge` does.
 
         Returns:
             What the first that succeeded returned.
@@ -188,7 +181,7 @@ class Race(Generic[R]):
             self.decided.set()
 
     def conclude(self, trouble: BaseException | None) -> R:
-        """Return what the winner did, or raise the nursery's trouble or the error of the first."""
+        """Return what the winner did, or raise *trouble* or the error of the first."""
         error = None if trouble is None else alone(trouble)
         try:
             if error is not None:
@@ -228,7 +221,7 @@ def is_mere_error(error: BaseException | None) -> TypeGuard[Exception]:
 
 
 def alone(error: BaseException) -> BaseException:
-    """Return what is alone in a nursery's group, or one of many cancellations; else the error."""
+    """Return what is alone in a group, or one of many cancellations; else the error."""
     if is_only_cancelled(error):
         return next(leaves_of(error))
     inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())

@@ -1,8 +1,4 @@
-"""Those who wait until it is their turn to pass.
-
-The first in line sleeps until the next one may pass, the others until they are first. So whoever
-leaves the line leaves no gap in it.
-"""
+"""Those who wait for their turn: the first sleeps until it may pass, the others until first."""
 
 from __future__ import annotations
 
@@ -64,7 +60,7 @@ class Line:
         return len(self._waiting)
 
     def rests_at(self, now: float) -> float:
-        """Return when it is as good as new if nobody comes any more, in seconds."""
+        """Return when it is as good as new if nobody comes, in seconds."""
         rests_at = self._pace.rests_at
         if self._waiting and rests_at <= now:  # the first is just being woken, and will pass
             return now + self._pace.interval
@@ -78,7 +74,7 @@ class Line:
 
     @enable_ki_protection
     async def wait(self) -> None:
-        """Wait until it is one's turn to pass, or raise `RateLimited`."""
+        """Wait for one's turn, or raise `RateLimited`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._pass():
             await trio.lowlevel.cancel_shielded_checkpoint()

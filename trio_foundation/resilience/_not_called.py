@@ -11,7 +11,7 @@ class NotCalled(FoundationError):
     """A guard did not let the call through; the guarded function was not called.
 
     So it is safe to call again, and says nothing about that function. Derive errors of your own
-    guards from it.
+    guards from it. `BreakerOpen` is none: a breaker may have ended the call.
 
     Example:
         >>> import trio

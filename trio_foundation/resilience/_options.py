@@ -1,4 +1,4 @@
-"""How a circuit breaker is made, and what its options come to."""
+"""The options of a circuit breaker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WINDOW = 100
 
 
 class BreakerOptions(TypedDict, total=False):
-    """The keyword arguments of `CircuitBreaker`, which says more about them.
+    """The keyword arguments of `CircuitBreaker`, where more is said of each; all but *nursery*.
 
     Example:
         >>> options: BreakerOptions = {"failure_threshold": 3, "reset_timeout": 10.0}
@@ -25,10 +25,10 @@ class BreakerOptions(TypedDict, total=False):
     """How many failures in a row open it."""
 
     failure_rate: float | None
-    """The share of failures, from 0 to 1, that opens it instead."""
+    """The share of failures that opens it instead."""
 
     window: float | None
-    """Of which calls that is the share: so many (an int), or those of so many seconds (a float)."""
+    """Of which calls: so many (an int), or those of so many seconds (a float)."""
 
     minimum_calls: int
     """How many calls the window has to hold first."""
@@ -40,28 +40,28 @@ class BreakerOptions(TypedDict, total=False):
     """How long it stays open, in seconds."""
 
     success_threshold: int
-    """How many probes have to succeed before it closes."""
+    """How many successful probes close it."""
 
     half_open_max_calls: int
-    """How many probes there may be at once."""
+    """How many probes at once."""
 
     probe_timeout: float | None
-    """After how many seconds a probe is cancelled; by default *reset_timeout*."""
+    """After how many seconds a probe is cancelled."""
 
     counts: Counts
     """Which errors are failures."""
 
     ignores: ErrorTypes
-    """Which of these are not."""
+    """Which are not."""
 
     result_is_failure: Callable[[Any], bool] | None
     """Which results are failures."""
 
     cancel_in_flight: bool
-    """Whether calls under way are cancelled when it opens."""
+    """Whether opening cancels the calls under way."""
 
     health: Callable[[], Awaitable[object]] | None
-    """What the breaker calls itself to try whether it may close."""
+    """What the breaker calls to try whether it may close."""
 
     rng: random.Random | None
     """Where the jitter of a `Backoff` comes from."""

@@ -1,8 +1,4 @@
-"""Several guards around one call, in an order that makes sense.
-
-By hand they are easy to nest wrong: nothing looks amiss when a retry stands around a fallback, and
-it never tries again.
-"""
+"""Several guards around one call."""
 
 from __future__ import annotations
 
@@ -77,26 +73,26 @@ class Pipeline:
     """Guards around a call, in an order that makes sense.
 
     Given by name, they stand in the usual order, the outermost first: fallback, retry, hedge,
-    breaker, bulkhead, rate limit, timeout. So each attempt asks the breaker first, waits for its
-    slot and then for its turn, and only then does its time begin to run.
+    breaker, bulkhead, rate limit, timeout. So each attempt asks the breaker, waits for its slot and
+    then for its turn, and only then does its time begin.
 
     ``Pipeline(Timeout(10.0), Retry(), Timeout(2.0))`` is another order, the outermost first. One in
-    which a guard could not do its work is refused. A pipeline may be a step of another one.
+    which a guard could not do its work is refused. A pipeline may be a step of another.
 
     Args:
-        *steps: The guards in their order; or none, if they are given by name.
+        *steps: The guards in their order; none, if given by name.
         fallback: The second best answer.
         retry: When to try again.
-        hedge: When to call once more beside a call that takes long.
+        hedge: When to call once more beside a slow call.
         breaker: The circuit breaker; it hears of the errors of all within it.
         bulkhead: How many at once.
         rate_limit: How often.
         timeout: How long one attempt may take, in seconds; or a `Timeout`.
 
     Raises:
-        TypeError: If something is no step or has the wrong name, or only some are given by name.
-        ValueError: If the order makes no sense, or one bulkhead, rate limiter or breaker stands
-            there twice.
+        TypeError: Something is no step or has the wrong name, or only some are given by name.
+        ValueError: The order makes no sense, or has the same bulkhead, rate limiter or breaker
+            twice.
 
     Example:
         >>> import trio
@@ -170,10 +166,10 @@ answer hides every error from the retry, which would never try again
             *args: Its positional arguments; bind keyword arguments with `functools.partial`.
 
         Returns:
-            What the function returned; or what a fallback answers, which is of the same type.
+            What the function returned, or a fallback answers.
 
         Raises:
-            TypeError: If *async_fn* cannot be an async function.
+            TypeError: *async_fn* cannot be an async function.
 
         Cancellation:
             Goes through the steps into the function, as far as the call has come.
@@ -195,7 +191,7 @@ answer hides every error from the retry, which would never try again
 
 @final
 class _Link:
-    """A function that calls another one through a step, and is called the same."""
+    """A function that calls another through a step, under its name."""
 
     __slots__ = ("__name__", "_inner", "_step")
 

@@ -1,8 +1,4 @@
-"""So often, and no more.
-
-Whoever asks a service too often is refused by it, so the asking side paces itself. The arithmetic
-is in `_rules`; tasks wait in `_line`.
-"""
+"""So often, and no more: the arithmetic is in `_rules`, tasks wait in `_line`."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ class RateLimiterStatistics:
     """
 
     passed: int
-    """How many have passed."""
+    """How many passed."""
 
     waiting: int
     """How many wait now."""
@@ -52,26 +48,27 @@ class RateLimiterStatistics:
 
 @final
 class RateLimiter:
-    """Lets so many pass in so many seconds, and the others wait.
+    """Lets so many pass in so many seconds; the others wait.
 
-    In any stretch of *w* seconds, wherever it begins, at most ``rate * w / per + burst`` pass. It
-    may be made outside of Trio. Each Trio run has a pace of its own.
+    In any *w* seconds at most ``rate * w / per + burst`` pass. It may be made outside of Trio; each
+    Trio run has its own pace.
 
     Args:
         rate: How many pass in *per* seconds, in the long run; more than 0.
-        per: The length of time that *rate* is for, in seconds.
+        per: What *rate* is for, in seconds.
         burst: How many may pass at once after a pause, at least 1. With 1, two are always
-            ``per/rate`` apart.
+            ``per / rate`` seconds apart, or more.
         max_waiting: How many may wait for their turn; `math.inf` sets no limit.
         name: What errors call it.
 
     Raises:
-        TypeError: If a number is none, or has to be whole.
-        ValueError: If a number is out of its range.
+        RateLimited: On entering the block, if too many wait already.
+        TypeError: A number is none, or has to be whole.
+        ValueError: A number is out of its range.
 
     Cancellation:
-        Who is cancelled while waiting has not passed, and those behind move up. Entering the block
-        ``async with limiter:`` is a checkpoint, leaving it is none.
+        As with `wait`. Entering the block ``async with limiter:`` is a checkpoint, leaving it is
+        none.
 
     Example:
         >>> import trio
@@ -108,10 +105,10 @@ class RateLimiter:
         return self._terms.name
 
     async def wait(self) -> None:
-        """Wait until it is one's turn to pass, in the order of coming.
+        """Wait for one's turn to pass, in the order of coming.
 
         Raises:
-            RateLimited: If too many wait already.
+            RateLimited: Too many wait already.
 
         Cancellation:
             Who is cancelled has not passed, and those behind move up.
@@ -129,7 +126,7 @@ class RateLimiter:
         """Pass now or not at all; call it in the Trio thread.
 
         Raises:
-            RateLimited: If it is too early, or others wait.
+            RateLimited: It is too early, or others wait.
 
         Example:
             >>> import trio
@@ -146,7 +143,7 @@ class RateLimiter:
         self._line().take()
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Wait until it is one's turn, and call an async function.
+        """Wait for one's turn, and call an async function.
 
         Args:
             async_fn: The function.
@@ -156,11 +153,11 @@ class RateLimiter:
             What it returned.
 
         Raises:
-            RateLimited: If too many wait already.
-            TypeError: If *async_fn* cannot be an async function.
+            RateLimited: Too many wait already.
+            TypeError: *async_fn* cannot be an async function.
 
         Cancellation:
-            Ends the wait, and then nothing was called; or goes into the function.
+            Ends the wait, with nothing called; or goes into the function.
 
         Example:
             >>> import trio
@@ -174,7 +171,7 @@ class RateLimiter:
         return await async_fn(*args)
 
     def statistics(self) -> RateLimiterStatistics:
-        """Return the figures of this Trio run, as they are now."""
+        """Return the figures of this Trio run now."""
         return _figures(self._line(), self._terms)
 
     async def __aenter__(self) -> None:
@@ -196,18 +193,15 @@ class RateLimiter:
 class KeyedRateLimiter(Generic[K]):
     """A rate limiter for each key: each customer, each host, each address.
 
-    When there is one key too many, one that is at rest is forgotten: nothing is lost but its
-    figures. If none is, the new key is turned away: to forget another would let that pass too
-    often.
-
     The other options are those of `RateLimiter`, for each key; *per* is in seconds.
 
     Args:
-        max_keys: How many keys are remembered, at least 1.
+        max_keys: How many keys are remembered, at least 1. For one more, a key that is at rest is
+            forgotten, with its figures; if none is, the new key is turned away.
 
     Raises:
-        TypeError: If a number is none, or has to be whole.
-        ValueError: If a number is out of its range.
+        TypeError: A number is none, or has to be whole.
+        ValueError: A number is out of its range.
 
     Example:
         >>> import trio
@@ -254,13 +248,13 @@ class KeyedRateLimiter(Generic[K]):
 
     @enable_ki_protection
     async def wait(self, key: K) -> None:
-        """Wait until it is one's turn to pass, among those of the same key.
+        """Wait for one's turn to pass, among those of the same key.
 
         Args:
             key: Which limiter.
 
         Raises:
-            RateLimited: If too many of this key wait already, or there are too many keys.
+            RateLimited: Too many of this key wait already, or there are too many keys.
 
         Cancellation:
             As in `RateLimiter.wait`.
@@ -290,7 +284,7 @@ class KeyedRateLimiter(Generic[K]):
             key: Which limiter.
 
         Raises:
-            RateLimited: If it is too early, others of this key wait, or there are too many keys.
+            RateLimited: It is too early, others of this key wait, or there are too many keys.
 
         Example:
             >>> import trio
@@ -307,7 +301,7 @@ class KeyedRateLimiter(Generic[K]):
             key: Which limiter.
 
         Raises:
-            KeyError: If there is none of this key, or it is forgotten.
+            KeyError: The key is unknown, or forgotten.
         """
         return _figures(self._keys().lines[key], self._terms)
 
@@ -329,11 +323,7 @@ class KeyedRateLimiter(Generic[K]):
 
 @final
 class _Keys(Generic[K]):
-    """The lines of all keys in one Trio run, and when each may be forgotten.
-
-    Whoever passes puts that time off, which is noted only when it matters: so a key that is used
-    costs nothing.
-    """
+    """The lines of all keys in one Trio run, and when each may be forgotten at the earliest."""
 
     __slots__ = ("_added", "_resting", "lines")
 
@@ -350,7 +340,7 @@ class _Keys(Generic[K]):
         return line
 
     def forget_one(self, now: float) -> float:
-        """Forget a limiter that is at rest; return the earliest time at which one is."""
+        """Forget a limiter at rest; return the earliest time at which one is."""
         noted, number, key = self._resting[0]
         while (rests_at := self.lines[key].rests_at(now)) > noted:
             heapq.heapreplace(self._resting, (rests_at, number, key))

@@ -1,8 +1,4 @@
-"""Trying again, as `_rules` decides.
-
-Stamina and tenacity cannot know Trio: that a deadline further out makes a sleep towards it
-pointless, that a cancellation is no failure also in a group, and which clock a test winds on.
-"""
+"""Trying again, as `_rules` decides."""
 
 from __future__ import annotations
 
@@ -32,7 +28,7 @@ _BACKOFF = Backoff()
 
 
 class RetryOptions(TypedDict, total=False):
-    """The keyword arguments of `retry`, which says more about them.
+    """The keyword arguments of `retry`, where more is said of each.
 
     Example:
         >>> options: RetryOptions = {"attempts": 5, "retry_on": OSError}
@@ -41,7 +37,7 @@ class RetryOptions(TypedDict, total=False):
     """
 
     attempts: int | float
-    """How often it is tried, the first time included."""
+    """How many tries, the first included."""
 
     backoff: Backoff
     """How long to wait between two tries."""
@@ -50,10 +46,10 @@ class RetryOptions(TypedDict, total=False):
     """Which `Errors` are worth another try."""
 
     retry_result: Callable[[Any], bool] | None
-    """A function that says whether a result is not good enough."""
+    """Whether a result is not good enough."""
 
     attempt_timeout: float | None
-    """How long one try may take, in seconds."""
+    """How long a try may take, in seconds."""
 
     total: float | None
     """After how many seconds no more tries begin."""
@@ -83,13 +79,13 @@ async def retry(  # noqa: PLR0913  all but two are named
 ) -> R:
     """Call an async function, and if it fails call it again.
 
-    Only call again what may safely be called twice: a try that failed may have done all its work
-    but the answer.
+    Only for what may safely be called twice: a try that failed may have done all its work but the
+    answer.
 
-    Nobody sleeps towards a deadline: if the next try would begin when *total* is over, or at the
-    deadline of a cancel scope around the caller, the error comes out now. After an error with a
-    number ``retry_after``, such as `RateLimited` or `BreakerOpen`, the next try waits at least as
-    many seconds, but no longer than the *maximum* of *backoff*.
+    If the next try would begin when *total* is over, or at the deadline of a cancel scope around
+    the caller, the error comes out at once. After an error with a number ``retry_after``, such as
+    `RateLimited` or `BreakerOpen`, the next try waits at least as many seconds, but no longer than
+    the *maximum* of *backoff*.
 
     The error of the last try comes out as itself, with a note such as ``attempt 3 of 3``. An error
     of *retry_on* or *retry_result* itself comes out at once.
@@ -97,33 +93,33 @@ async def retry(  # noqa: PLR0913  all but two are named
     Args:
         async_fn: The function.
         *args: Its positional arguments; bind keyword arguments with `functools.partial`.
-        attempts: How often it is tried, the first time included; `math.inf` sets no limit.
+        attempts: How many tries, the first included; `math.inf` sets no limit.
         backoff: How long to wait between two tries.
         retry_on: Which `Errors` are worth another try.
-        retry_result: A function that says whether a result is not good enough. When no tries are
-            left, the last result is returned as it is.
-        attempt_timeout: After how many seconds a try is cancelled; it has failed with `TimedOut`,
-            and there is another whatever *retry_on* says.
+        retry_result: A function that says whether a result is not good enough. The last try's is
+            returned as it is.
+        attempt_timeout: After how many seconds a try is cancelled, and fails with `TimedOut`; there
+            is another, whatever *retry_on* says.
         total: After how many seconds no more tries begin. One that runs then may end; to end it
-            too, use `timeout` around all.
+            too, put `timeout` around all.
         budget: How many retries all who share it may make.
         name: What notes and events call it; by default events name the function, and notes nothing.
-        rng: Where the spread of the delays comes from; a seeded one gives the same again.
+        rng: Where the spread of the delays comes from; a seeded one repeats it.
 
     Returns:
         What the function returned.
 
     Raises:
-        TimedOut: If the last try took longer than *attempt_timeout*.
-        TypeError: If *async_fn* cannot be an async function, or an option is of no use.
-        ValueError: If a number is out of its range.
+        TimedOut: The last try took longer than *attempt_timeout*.
+        TypeError: *async_fn* cannot be an async function, or an option is of the wrong kind.
+        ValueError: A number is out of its range.
 
     Cancellation:
         Goes into the function, or ends the wait. It is never a reason to try again, alone or in a
-        group. It is a checkpoint if it waits, and else only as far as the function is.
+        group. A checkpoint if it waits, else only as far as the function is.
 
     Emits:
-        RetryScheduled: When a try has failed and there will be another one.
+        RetryScheduled: When there will be another try.
 
     Example:
         >>> import trio
@@ -165,15 +161,15 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
     """Make an async function try again when it fails, wherever it is called.
 
     Args:
-        async_fn: The function; or none, if options are given: ``@retrying(attempts=5)``.
+        async_fn: The function; none with options: ``@retrying(attempts=5)``.
         **options: Those of `retry`.
 
     Returns:
-        The function that tries again, or what to decorate it with.
+        The function that tries again, or a decorator.
 
     Raises:
-        TypeError: If *async_fn* cannot be an async function, or an option is of no use.
-        ValueError: If a number is out of its range.
+        TypeError: *async_fn* cannot be an async function, or an option is of the wrong kind.
+        ValueError: A number is out of its range.
 
     Cancellation:
         As in `retry`.
@@ -208,13 +204,13 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
 
 @final
 class Retry:
-    """`retry`, to be used again and again: a step of a `Pipeline`.
+    """`retry` with options kept: a step of a `Pipeline`.
 
     Its options are those of `retry`; *attempt_timeout* and *total* are in seconds.
 
     Raises:
-        TypeError: If an option is of no use.
-        ValueError: If a number is out of its range.
+        TypeError: An option of the wrong kind.
+        ValueError: A number is out of its range.
 
     Example:
         >>> import trio
@@ -272,7 +268,7 @@ class Retry:
         return f"Retry(attempts={self._policy.attempts!r})"
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, and if it fails call it again, as `retry` does.
+        """Call an async function as `retry` does.
 
         Returns:
             What the function returned.

@@ -1,4 +1,4 @@
-"""What can be counted about a circuit breaker."""
+"""The figures of a circuit breaker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BreakerStatistics:
     """How many failed, or took too long."""
 
     ignored: int
-    """How many ended with an error that says nothing."""
+    """How many raised an error that says nothing."""
 
     cancelled: int
     """How many were cancelled, and say nothing."""
@@ -56,13 +56,14 @@ class BreakerStatistics:
     """How many took longer than *slow_after*."""
 
     opened_at: float | None
-    """Since when it has not been closed, in seconds by `trio.current_time`; None if it is."""
+    """Since when it has not been closed, in seconds by `trio.current_time`; None if it is closed or
+    disabled."""
 
     retry_after: float | None
     """In how many seconds it may let a call through; None if unknown."""
 
     counted: int
-    """How many outcomes count now: those in the window, or the failures in a row."""
+    """How many outcomes count now: in the window, or failures in a row."""
 
     counted_failures: int
     """How many of those are failures."""

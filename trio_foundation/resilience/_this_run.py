@@ -1,7 +1,4 @@
-"""What a breaker asks of its Trio run again and again: the time, and who listens.
-
-To find the run takes longer than the rest of a guarded call, so each call asks once.
-"""
+"""What a breaker asks of its Trio run, once a call: to find the run takes longer than the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ __all__ = ["ThisRun", "this_run"]
 
 @final
 class ThisRun:
-    """The clock of a run, and who listens in it; shared by all breakers of the run."""
+    """The clock of a run, and who listens in it."""
 
     __slots__ = ("clock", "rejected", "succeeded")
 

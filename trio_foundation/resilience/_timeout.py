@@ -1,8 +1,4 @@
-"""A time limit that says whose it was.
-
-The `trio.TooSlowError` of `trio.fail_after` looks the same whoever set it; where limits are nested,
-one has to know.
-"""
+"""A time limit that says whose it was."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ async def timeout(
 ) -> R:
     """Call an async function, and cancel it if it takes too long.
 
-    Its own errors come out as they are, even when its time is up; so does its `trio.TooSlowError`.
+    Its own errors, a `trio.TooSlowError` too, come out as they are, even when its time is up.
 
     Args:
         seconds: How long it may take, in seconds. With 0 it gets as far as its first checkpoint;
@@ -41,12 +37,12 @@ async def timeout(
         What the function returned.
 
     Raises:
-        TimedOut: If it took longer, and was cancelled.
-        TypeError: If *async_fn* cannot be an async function.
-        ValueError: If *seconds* is negative or NaN.
+        TimedOut: It took longer, and was cancelled.
+        TypeError: *async_fn* cannot be an async function, or *seconds* is no number.
+        ValueError: *seconds* is negative or NaN.
 
     Cancellation:
-        Goes into the function. It is a checkpoint only as far as the function is one.
+        Goes into the function. A checkpoint only as far as the function is.
 
     Example:
         >>> import trio
@@ -70,15 +66,15 @@ async def timeout(
 
 @final
 class Timeout:
-    """`timeout`, to be used again and again: a step of a `Pipeline`.
+    """`timeout` with options kept: a step of a `Pipeline`.
 
     Args:
         seconds: How long a call may take, in seconds.
         name: What the error calls it.
 
     Raises:
-        TypeError: If *seconds* is no number.
-        ValueError: If *seconds* is negative or NaN.
+        TypeError: *seconds* is no number.
+        ValueError: *seconds* is negative or NaN.
 
     Example:
         >>> import trio
@@ -105,13 +101,13 @@ class Timeout:
         return self._seconds
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, as `timeout` does.
+        """Call an async function as `timeout` does.
 
         Returns:
             What the function returned.
 
         Raises:
-            TimedOut: If it took longer, and was cancelled.
+            TimedOut: It took longer, and was cancelled.
 
         Cancellation:
             As in `timeout`.

@@ -1,4 +1,4 @@
-"""What a breaker does beside its calls, in the nursery that it was given."""
+"""What a breaker does beside its calls, in its nursery."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["note_slow_call", "run_health_probes", "start_watch"]
 
 
 def start_watch(core: Core, nursery: trio.Nursery) -> None:
-    """Have calls noticed that become slow, if that is not done yet."""
+    """Have slow calls noticed, if not done yet."""
     if core.watch is None:
         core.watch = trio.CancelScope()
         nursery.start_soon(_watch_slow_calls, core, core.watch)
@@ -34,7 +34,7 @@ async def _watch_slow_calls(core: Core, scope: trio.CancelScope) -> None:
 
 
 async def note_slow_call(core: Core, slow_after: float, scope: trio.CancelScope) -> None:
-    """Notice that a call that has just begun becomes slow, unless the scope ends before."""
+    """Notice that a call just begun becomes slow, unless the scope ends before."""
     with scope:
         await trio.sleep(slow_after)
         core.touch(trio.current_time())

@@ -1,8 +1,4 @@
-"""Tasks for guarded calls, some of them there before the call comes.
-
-To wake a task takes less than to start one. Only a block of breakers keeps some, as it cancels them
-at its end.
-"""
+"""Tasks for guarded calls, some kept idle: to wake one takes less than to start one."""
 
 from __future__ import annotations
 
@@ -23,17 +19,13 @@ class Job(Protocol):
     """Whether it came to its end."""
 
     def be_done(self) -> Awaitable[None]:
-        """Do it; nothing is raised."""
+        """Do it; it raises nothing."""
         ...
 
 
 @final
 class Workers:
-    """The tasks of a nursery that do jobs, each in the context of whoever has it done.
-
-    *spare* of them wait for a job at most, and only those whose last one came to its end: else
-    something may be left behind in the task.
-    """
+    """Tasks of a nursery; at most *spare* stay idle, and only after a job that came to its end."""
 
     __slots__ = ("_idle", "_nowhere", "_spare", "nursery")
 
@@ -42,10 +34,10 @@ class Workers:
         self._spare = spare
         self._idle: dict[_Worker, None] = {}
         self._nowhere = Context()
-        """Where they wait, so that no caller's variables are kept."""
+        """Where they wait, keeping no caller's variables."""
 
     def start(self, job: Job, name: str) -> None:
-        """Have a job done; a `RuntimeError` says that the nursery is closed to new arrivals."""
+        """Have a job done, in the caller's context; `RuntimeError` if the nursery is closed."""
         if not self._idle:
             self.nursery.start_soon(self._work, job, name=name)
             return

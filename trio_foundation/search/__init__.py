@@ -1,7 +1,7 @@
 """Which setting is best?
 
 `random_search` draws settings from a `SearchSpace`, evaluates many side by side, and returns the
-best; a trial that fails, hangs or is hopeless hurts no other. Its tasks belong to a block of
+best; a trial that fails, hangs or is hopeless hurts no other. It needs an open block of
 `trio_foundation.tasks.open_task_supervisor`.
 """
 

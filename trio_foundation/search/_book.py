@@ -1,4 +1,4 @@
-"""What is known of a search while it runs: its trials, the best, what is written and told."""
+"""What is known of a search while it runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Book:
             emit(TrialStarted(search=self.name, index=drawn.index))
 
     def note(self, trial: Trial) -> None:
-        """Note a trial that has ended, now or in an earlier run; nobody is told."""
+        """Note a trial that has ended, now or in an earlier run."""
         self.running.pop(trial.index, None)
         self.trials[trial.index] = trial
         self.failed += trial.state == "failed"
@@ -64,7 +64,7 @@ class Book:
             self.best = trial
 
     def end(self, trial: Trial) -> None:
-        """Note a trial that has ended, and write and tell it."""
+        """Note, write and tell a trial that has ended."""
         self.note(trial)
         if self.journal is not None:
             self.journal.write(trial)
@@ -74,12 +74,12 @@ class Book:
             self.on_trial(trial)
 
     def fail(self, run: Run, error: Exception) -> Trial:
-        """Return the trial that an error has ended, and log it."""
+        """Log an error; return the trial that it has ended."""
         text = self.log_failure(run, error, "failed")
         return run.trial(None, "failed", error, text)
 
     def log_failure(self, run: Run, error: Exception, what: str) -> str:
-        """Log an error, and return its traceback, which it loses."""
+        """Log an error; return its traceback, which it loses."""
         text = "".join(traceback.format_exception(error))
         LOG.warning(
             "trial %d of %s %s with %s: %s\n%s",
@@ -94,7 +94,7 @@ class Book:
         return text
 
     def result(self, *, is_over: bool) -> SearchResult:
-        """Return what there is; *is_over* says that the search was ended before."""
+        """Return what there is; *is_over* if the search was ended early."""
         cancelled = [
             Trial(drawn.index, drawn.params, state="cancelled") for drawn in self.running.values()
         ]
@@ -140,7 +140,7 @@ class Book:
 
 
 def forget_frames(error: BaseException) -> None:
-    """Take the tracebacks off an error, its causes and leaves: they keep all frames alive."""
+    """Take the tracebacks, which keep frames alive, off an error, its causes and leaves."""
     seen: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:

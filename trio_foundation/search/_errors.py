@@ -1,4 +1,4 @@
-"""What a search raises, and what a trial of a journal failed with."""
+"""The errors of searches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 @final
 class TooManyFailures(FoundationError):
-    """More trials failed than *max_failures* allows, which ended the search.
+    """More trials failed than *max_failures*, which ended the search.
 
     Example:
         >>> from trio_foundation.search import SearchResult, Trial
@@ -32,7 +32,7 @@ class TooManyFailures(FoundationError):
     """How many may fail."""
 
     result: SearchResult
-    """What was found until then."""
+    """What was found before."""
 
     def __init__(self, max_failures: int, result: SearchResult) -> None:
         super().__init__(max_failures, result)
@@ -86,7 +86,7 @@ class JournalDiffers(FoundationError):
 
 @final
 class JournalBroken(FoundationError):
-    """A line of the file is no line of a journal.
+    """A line of the file is none of a journal.
 
     Example:
         >>> print(JournalBroken("run.jsonl", 3))
@@ -133,7 +133,7 @@ class JournalInUse(FoundationError):
 
 @final
 class FailedBefore(FoundationError):
-    """What a trial failed with in the run that wrote the journal.
+    """What a trial of a resumed journal failed with.
 
     Example:
         >>> print(FailedBefore("OSError: no disk"))

@@ -15,7 +15,7 @@ __all__ = ["SearchEvent", "SearchFinished", "TrialFinished", "TrialStarted"]
 
 @attrs.frozen(kw_only=True)
 class SearchEvent(Event):
-    """The base class of the events of searches.
+    """The base class of searches' events.
 
     Example:
         >>> TrialStarted(search="evaluate", index=3).search
@@ -52,7 +52,7 @@ class TrialFinished(SearchEvent):
     """How it ended."""
 
     value: float | None
-    """What it returned, or last reported if pruned; None if it failed."""
+    """What it returned, or last reported if pruned; else None."""
 
     best: float | None
     """The best value so far, or None."""
@@ -64,10 +64,10 @@ class TrialFinished(SearchEvent):
     """Its error's type and text; empty if none."""
 
     ended: int
-    """How many have ended so far."""
+    """How many have ended."""
 
     iterations: int | float
-    """How many are drawn at most."""
+    """How many are drawn, `math.inf` for no limit."""
 
 
 @final
@@ -87,10 +87,10 @@ class SearchFinished(SearchEvent):
     """How many have ended."""
 
     failed: int
-    """How many of them failed."""
+    """How many failed."""
 
     pruned: int
-    """How many of them were pruned."""
+    """How many were pruned."""
 
     skipped: int
     """How many repeated earlier settings, and were not run."""

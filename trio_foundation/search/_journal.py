@@ -1,9 +1,7 @@
 """The journal of a search: a file that grows by a line for each trial that ends.
 
-One write hands a line to the operating system, so it outlives the process, but not the machine.
-That takes microseconds, less than asking a thread would.
-
-The file is locked meanwhile: two searches would take, and cut off, each other's lines.
+A line is one write, which takes microseconds, less than asking a thread would. The file is locked:
+two searches would cut off each other's lines.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ __all__ = ["Journal", "Record", "read_record", "same_file"]
 
 @final
 class Record:
-    """What an earlier run has written into its journal, of so many bytes."""
+    """A journal that was read, of so many bytes."""
 
     def __init__(self, path: Path, pages: Pages, length: int) -> None:
         self.path = path
@@ -43,7 +41,7 @@ class Record:
 
     @property
     def seed(self) -> int | None:
-        """The seed; None if it does not say."""
+        """The seed, if it says."""
         header = self.pages.header
         return None if header is None else int(header["seed"])
 
@@ -57,7 +55,7 @@ class Record:
                 raise JournalDiffers(str(self.path), key, there.get(key), header.get(key))
 
     def find(self, index: int, params: Mapping[str, object]) -> Trial:
-        """Return a trial of the journal; refuse one whose settings are others here."""
+        """Return a trial; refuse one whose settings are others here."""
         line = self.pages.lines[index]
         here = words_for(params)
         if not same_words(line["params"], here):
@@ -68,12 +66,12 @@ class Record:
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Return whether two paths lead to one place, be there a file or not."""
+    """Return whether two paths lead to one place, file or not."""
     return Path(one).resolve() == Path(other).resolve()
 
 
 def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
-    """Read a journal; where there is none, and need not be, it is empty."""
+    """Read a journal; without *must_exist*, a missing one is empty."""
     place = Path(path)
     _check_that_it_may_be_a_file(place)
     try:
@@ -90,7 +88,7 @@ def read_record(path: str | os.PathLike[str], *, must_exist: bool) -> Record:
 
 @final
 class Journal:
-    """A journal, open for writing; a record of the same path is gone on with."""
+    """A journal open for writing, which goes on with a record of the same path."""
 
     def __init__(self, path: str | os.PathLike[str], header: Line, record: Record | None) -> None:
         place = Path(path)
@@ -129,7 +127,7 @@ class Journal:
 
 
 def _open(path: Path, record: Record | None) -> FileIO:
-    """Open a journal; one that is gone on with is cut off after its last whole line."""
+    """Open a journal; cut off a record's after its last whole line."""
     _check_that_it_may_be_a_file(path)
     file = path.open("r+b" if path.exists() else "xb", buffering=0)
     try:
@@ -143,7 +141,7 @@ def _open(path: Path, record: Record | None) -> FileIO:
 
 
 def _take(file: FileIO, path: Path, record: Record | None) -> None:
-    """Lock a journal, and refuse one that is not to be written."""
+    """Lock a journal; refuse one not to be written."""
     if not _lock(file, "LOCK_EX", "LOCK_NB"):
         raise JournalInUse(str(path))
     if record is not None and file.seek(0, os.SEEK_END) != record.length:
@@ -156,7 +154,7 @@ def _take(file: FileIO, path: Path, record: Record | None) -> None:
 
 
 def _lock(file: FileIO, *how: str) -> bool:
-    """Lock or unlock a file; return whether it could be, as far as anybody can know."""
+    """Lock or unlock a file; return False if another has the lock."""
     try:
         fcntl = importlib.import_module("fcntl")
         fcntl.flock(file, sum(getattr(fcntl, name) for name in how))
@@ -174,7 +172,7 @@ def _check_that_it_may_be_a_file(path: Path) -> None:
 
 
 def _holds_something(path: Path) -> bool:
-    """Return whether there is a file of which something would be lost."""
+    """Return whether overwriting a file would lose something."""
     try:
         return bool(decode(path.read_bytes()).lines)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a search is made."""
+"""The options of a search."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ._rules import Pruner, Trial
 __all__ = ["Options", "Sampler", "SearchOptions"]
 
 Sampler: TypeAlias = Literal["random", "sobol", "latin_hypercube"]
-"""How the trials are spread over the space: ``random``, each by itself; ``sobol``, as evenly as
-Sobol's sequence, in any number (``pip install 'trio-foundation[search]'``);
-``latin_hypercube``, one in each of as many equal parts of every dimension as there are trials."""
+"""How the trials are spread over the space: ``random``, each by itself; ``sobol``, evenly, by Sobol's
+sequence (``pip install 'trio-foundation[search]'``); ``latin_hypercube``, one in each of as many
+equal parts of every dimension as there are trials, so finitely many."""
 
 
 class SearchOptions(TypedDict, total=False):
-    """The keyword arguments of `random_search`, less *run_in*; what they mean is told there.
+    """The keyword arguments of `random_search`, less *run_in*; described there.
 
     Example:
         >>> options: SearchOptions = {"iterations": 50, "maximize": False, "seed": 42}
@@ -37,7 +37,7 @@ class SearchOptions(TypedDict, total=False):
     """Whether more is better."""
 
     seed: int | None
-    """What all settings are drawn from."""
+    """What settings are drawn from."""
 
     sampler: Sampler
     """How the trials are spread."""
@@ -52,16 +52,16 @@ class SearchOptions(TypedDict, total=False):
     """What says which trials are hopeless."""
 
     journal: str | os.PathLike[str] | None
-    """Where to write down each trial that ends."""
+    """Where to write trials down."""
 
     resume_from: str | os.PathLike[str] | None
-    """The journal of an earlier run to go on with."""
+    """The journal to go on with."""
 
     tasks: TaskSupervisor | None
     """Whose tasks the trials are."""
 
     on_trial: Callable[[Trial], object] | None
-    """What is called with each trial that ends."""
+    """A function called with each trial that ends."""
 
 
 @final

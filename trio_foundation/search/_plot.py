@@ -1,4 +1,4 @@
-"""A picture of a search: how the best became better, and which settings the good ones share."""
+"""A picture of a search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_LETTERS = 70
 
 
 def plot(result: SearchResult, path: str | os.PathLike[str] | None = None) -> Any:  # noqa: ANN401
-    """Draw a search: the best so far over the trials, and where the trials are in the space.
+    """Draw the trials of a search, with ``pip install 'trio-foundation[plot]'``.
 
     On the left is what each trial returned, and the best until then. On the right each trial is a
     line that crosses each setting's axis at its value, or below it if it has none; brighter is
@@ -37,13 +37,13 @@ def plot(result: SearchResult, path: str | os.PathLike[str] | None = None) -> An
 
     Args:
         result: What was found.
-        path: Where to save the picture, ending in ``.png``, ``.svg`` or the like; None for nowhere.
+        path: Where to save the picture, as ``.png``, ``.svg`` or the like; None for nowhere.
 
     Returns:
-        A ``matplotlib.figure.Figure``, of which pyplot knows nothing.
+        A ``matplotlib.figure.Figure``, unknown to pyplot.
 
     Raises:
-        ModuleNotFoundError: If matplotlib is not installed.
+        ModuleNotFoundError: Without matplotlib.
 
     Example:
         >>> from trio_foundation.search import SearchResult, Trial
@@ -136,7 +136,7 @@ def _draw_rises(axes: _Drawing, rises: Sequence[tuple[int, float]], last: int) -
 def _draw_at_edge(
     axes: _Drawing, indexes: Sequence[int], edge: float, marker: str, **options: Any
 ) -> None:
-    """Draw trials whose value cannot be shown, at one height whatever the others are."""
+    """Draw trials whose value cannot be shown, at a fixed height."""
     axes.plot(
         indexes, [edge] * len(indexes), marker, linestyle="", markersize=5,
         transform=axes.get_xaxis_transform(), **options,
@@ -195,7 +195,7 @@ def _draw_names(axes: _Drawing, names: Sequence[str]) -> None:
 
 
 def _line_of(parallels: Sequence[Axis], number: int) -> list[tuple[float, float]]:
-    """Return where the line of a trial is: across a single axis, a dash."""
+    """Return a trial's line; across a single axis, a dash."""
     if len(parallels) == 1:
         place = parallels[0].places[number]
         return [(0, place), (0.1, place)]

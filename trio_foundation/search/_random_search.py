@@ -1,4 +1,4 @@
-"""Random search: trials drawn from a space, run side by side, and compared."""
+"""Random search."""
 
 from __future__ import annotations
 
@@ -60,8 +60,6 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
     traceback on the logger ``trio_foundation.search`` and kept in the result, and the search goes
     on. NaN and infinity are numbers, but never the best.
 
-    To limit the whole search, put a cancel scope around it; it then returns what it has found.
-
     Args:
         space: The settings to choose from.
         evaluate: A function of a dictionary of settings that returns a number; see *run_in*.
@@ -69,51 +67,50 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
             or until the search is cancelled.
         parallelism: How many run at once: a number, `math.inf`, or a `Limit`, to be changed
             meanwhile. None for the number of cores.
-        maximize: Whether more is better; if False, less is.
+        maximize: Whether more is better, or less.
         seed: A whole number that all settings are drawn from; None for that of *resume_from*,
             else a new one. The result tells it.
         sampler: How the trials are spread over the space; see `Sampler`.
         trial_timeout: How long a trial may take, in seconds, less the start of a process; then
-            it is cancelled, and has failed with `TaskTimeout`. A thread, which cannot be
-            cancelled, has failed all the same, but is waited for. None for any time.
+            it is cancelled, and has failed with `TaskTimeout`. A thread cannot be cancelled, and
+            is waited for, but fails too. None for any time.
         max_failures: How many trials may fail; one more ends the search. None for any number.
         pruner: What says, in tasks and threads, which trials are hopeless by what they `report`:
-            a `MedianPruner`, a `SuccessiveHalvingPruner`, or a function of a `Standing`. That
-            depends on which trials came before, and so on *parallelism*.
+            a `MedianPruner`, a `SuccessiveHalvingPruner`, or a function of a `Standing`. Which
+            are depends on those before, and so on *parallelism*.
         journal: Where to write down each trial that ends, as a line of JSON. An earlier journal
             is not written over.
         resume_from: The journal of an earlier run of the same search, whose trials are not run
-            again. It may be the file of *journal*, and then need not be there yet. Without
-            *journal*, nothing is written down.
+            again. It may be the file of *journal*, and then need not be there yet; without
+            *journal*, nothing is written.
         run_in: ``"task"`` for an async function, ``"thread"`` or ``"process"`` for a plain one,
             as in `parallel_map`.
         tasks: Whose tasks the trials are; None for the nearest open block of
             `open_task_supervisor`.
-        on_trial: A plain function called with each trial when it ends, cancelled ones excepted.
-            If it raises, the search does.
+        on_trial: A plain function called with each trial that ends, but for cancelled ones. What
+            it raises ends the search.
 
     Returns:
         The best trial, and all others.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is
-            cancelled meanwhile.
-        TooManyTasks: If it runs as many tasks as it may.
-        TooManyFailures: If more trials fail than *max_failures*; the result is with it.
-        JournalDiffers: If *resume_from* is the journal of another search.
-        JournalBroken: If it is no journal.
-        JournalInUse: If another search writes it.
-        FileExistsError: If *journal* holds something, and is not *resume_from*.
-        OSError: If *journal* cannot be written, or *resume_from* cannot be read.
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If an option makes no sense.
-        ModuleNotFoundError: If *sampler* or *run_in* needs a package that is not installed.
+        TaskSupervisorNotRunning: The task supervisor is missing, closed, or cancelled meanwhile.
+        TooManyTasks: It runs as many tasks as it may.
+        TooManyFailures: More trials fail than *max_failures*; the result is with it.
+        JournalDiffers: *resume_from* is the journal of another search.
+        JournalBroken: It is no journal.
+        JournalInUse: Another search writes it.
+        FileExistsError: *journal* holds something, and is not *resume_from*.
+        OSError: *journal* cannot be written, or *resume_from* cannot be read.
+        TypeError: An argument of the wrong kind.
+        ValueError: An option that makes no sense.
+        ModuleNotFoundError: *sampler* or *run_in* needs a package that is not installed.
         Exception: What *on_trial* or a condition of the space raises.
 
     Cancellation:
-        Cancels the trials that run, and returns what was found, with *complete* False.
-        `trio.Cancelled` is raised at the next checkpoint: put the cancel scope inside the block
-        of the task supervisor, which waits when it is left.
+        Cancels the trials that run, and returns what was found, with *complete* False: a cancel
+        scope around it limits the search. `trio.Cancelled` is raised at the next checkpoint: put
+        the scope inside the block of the task supervisor, which waits when it is left.
 
     Emits:
         TrialStarted, TrialFinished, SearchFinished.

@@ -30,7 +30,7 @@ class SearchResult:
     """The trials that have ended, by number; not those skipped or cancelled."""
 
     complete: bool = attrs.field(default=True, kw_only=True)
-    """Whether all trials were run; if not, the search was ended before."""
+    """Whether all trials were run."""
 
     cancelled: list[Trial] = attrs.field(factory=list[Trial], kw_only=True)
     """The trials that ran when the search was cancelled or had too many failures."""
@@ -39,7 +39,7 @@ class SearchResult:
     """How many repeated earlier settings, and were not run."""
 
     seed: int = attrs.field(default=0, kw_only=True)
-    """The seed, to run the same trials again."""
+    """The seed, for the same trials again."""
 
     maximize: bool = attrs.field(default=True, kw_only=True)
     """Whether more is better."""

@@ -56,7 +56,7 @@ class Run:
         )
 
     def report(self, step: int, value: float) -> None:
-        """Note a report; if it is hopeless, cancel the trial."""
+        """Note a report; cancel a hopeless trial."""
         previous = next(reversed(self.reports), None)
         if previous is not None and step <= previous:
             raise ValueError(f"step must be more than {previous}, the last one, not {step}")
@@ -75,25 +75,24 @@ current_run: ContextVar[Run | None] = ContextVar("trio_foundation.search", defau
 
 
 async def report(step: int, value: float) -> None:
-    """Say how far the trial has come, so that the pruner may end it.
+    """Say how far the trial has come, to the pruner and in `Trial.reports`.
 
-    Call it within a trial of `random_search`, in its own task or in one that it has started. With
+    Call it in a trial of `random_search`, in its task or one that it has started. With
     ``run_in="thread"``, write ``trio.from_thread.run(report, step, value)``; a process cannot
-    report. What is reported is kept in `Trial.reports`.
-
-    A pruned trial is cancelled, as by a cancel scope around it: it can clean up.
+    report.
 
     Args:
         step: How far, such as the number of the epoch; more than at the last report.
         value: What the trial would return if it ended now.
 
     Raises:
-        TypeError: If *step* is no whole number, or *value* no number.
-        ValueError: If *step* is below 0, or not more than at the last report.
-        RuntimeError: If no trial runs here.
+        TypeError: *step* is no whole number, or *value* no number.
+        ValueError: *step* is below 0, or not more than at the last report.
+        RuntimeError: No trial runs here.
 
     Cancellation:
-        The report has been made. Pruning cancels.
+        The report has been made. Pruning cancels, as a scope around the trial would: it can
+        clean up.
 
     Example:
         >>> import trio

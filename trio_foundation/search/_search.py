@@ -1,4 +1,4 @@
-"""A search: what it is made of, and how it runs."""
+"""A search, and how it runs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _Thing: TypeAlias = Any
 
 
 class Study(Protocol):
-    """What says what to try, and is told what came of it, as an ``optuna.Study`` is.
+    """What is asked what to try, and told what came of it: an ``optuna.Study``, say.
 
     Example:
         >>> class Dice:
@@ -61,10 +61,9 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
     max_failures: int | None = None,
     tasks: TaskSupervisor | None = None,
 ) -> None:
-    """Run trials of an Optuna study side by side, as supervised tasks.
+    """Run trials of an Optuna study side by side: ``study.optimize`` for async functions.
 
-    It is ``study.optimize`` for async functions: Optuna's samplers say what to try, its pruners
-    what is hopeless. Needs ``pip install 'trio-foundation[optuna]'``.
+    Needs ``pip install 'trio-foundation[optuna]'``.
 
     A trial that raises, takes too long or returns no number is told as ``FAIL``, and logged;
     one that raises ``optuna.TrialPruned`` as ``PRUNED``. The study is asked and told in a thread,
@@ -84,11 +83,10 @@ async def optimize_study(  # noqa: PLR0913  keywords, with defaults
             `open_task_supervisor`.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is
-            cancelled meanwhile.
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If an option makes no sense.
-        ModuleNotFoundError: If Optuna is not installed.
+        TaskSupervisorNotRunning: The task supervisor is missing, closed, or cancelled meanwhile.
+        TypeError: An argument of the wrong kind.
+        ValueError: An option that makes no sense.
+        ModuleNotFoundError: Without Optuna.
         Exception: What one trial too many failed with, or the study raises.
 
     Cancellation:
@@ -169,7 +167,7 @@ class _Driver:
         self._turn = trio.CapacityLimiter(1)
 
     async def run(self, _: int) -> None:
-        """Run the next trial; raise its failure if it is one too many."""
+        """Run the next trial; raise one failure too many."""
         if self._failures > self._max_failures:
             await trio.lowlevel.checkpoint()
             return
@@ -214,7 +212,7 @@ class _Driver:
         raise TaskTimeout(self._name, self._timeout)
 
     def _is_pruned(self, error: Exception) -> bool:
-        """Return whether a trial wants to be pruned, be it from within a nursery."""
+        """Return whether a trial wants to be pruned, even from a nursery."""
         if isinstance(error, ExceptionGroup):
             group = cast(ExceptionGroup[Exception], error)
             return group.split(self._optuna.TrialPruned)[1] is None

@@ -1,4 +1,4 @@
-"""Running one trial: its cancel scope, what it returns, and what becomes of its errors."""
+"""Running one trial."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ._running import Run, current_run
 __all__ = ["Runner"]
 
 _LONG = 0.001
-"""After so many seconds of a trial, which may have only calculated, others get their turn."""
+"""After so many seconds of a trial, others get their turn."""
 
 
 @final
 class Runner:
     """Calls the function for each trial of a search, and has the trial noted.
 
-    As the *retry* of a map it stands around the function, wherever that runs: so a trial is noted
-    the moment it ends, and a cancellation right behind it does not lose it.
+    As the *retry* of a map it stands around the function: so a cancellation right behind a trial
+    does not lose it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Runner:
         is_deaf: bool,
     ) -> None:
         self.error: Exception | None = None
-        """What has ended the search; it is no trial's error."""
+        """What has ended the search; no trial's error."""
         self._book = book
         self._timeout = math.inf if timeout is None else timeout
         self._max_failures = math.inf if max_failures is None else max_failures
@@ -56,7 +56,7 @@ class Runner:
         return self._book.failed > self._max_failures
 
     def remember(self, trial: Trial) -> None:
-        """Note what a trial has reported in an earlier run."""
+        """Note what a trial of an earlier run has reported."""
         previous = None
         scores: dict[int, float] = {}
         for step, value in trial.reports.items():
@@ -114,7 +114,7 @@ class Runner:
             current_run.reset(token)
 
     def _is_late(self, run: Run) -> bool:
-        """Return whether a thread, which cannot be cancelled, has taken too long."""
+        """Return whether a thread has taken too long."""
         return self._is_deaf and run.scope.cancel_called and not run.is_pruned
 
     def _failed(self, run: Run, error: Exception) -> Trial | None:

@@ -1,11 +1,10 @@
 """Who is kept running?
 
-A supervisor is a nursery with a restart policy. `open_supervisor` opens a block in which children
-run; one that crashes is started again, alone or with siblings, until it crashes too often: then the
-supervisor fails, and the level above decides. `child`, `subtree` and `dynamic_subtree` write
-children down as data; for those that come and go there is `open_dynamic_supervisor`.
-
-The words are Erlang/OTP's, and mean what they mean there.
+A supervisor is a nursery with a restart policy: a child that crashes is started again, alone or
+with siblings, until that happens too often; then the supervisor fails, and the level above decides.
+`child`, `subtree` and `dynamic_subtree` write children down as data; `open_supervisor` and, for
+those that come and go, `open_dynamic_supervisor` run them. The words mean what they mean in
+Erlang/OTP.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The block that a supervisor lives in.
-
-Children and loop share the block's one nursery, which nobody can reach. One thing at most leaves
-the block, and which one is told apart here.
-"""
+"""The block that a supervisor lives in: at most one thing leaves it, told apart here."""
 
 from __future__ import annotations
 
@@ -85,7 +81,7 @@ class Block(AsyncBlock[HandleT]):
         raise leaving
 
     async def _leave(self, body_error: BaseException | None) -> BaseException | None:
-        """Return what leaves the block, if anything does, when all is stopped and joined."""
+        """Return what leaves the block, if anything, when all is joined."""
         assert self._nursery is not None
         self._engine.end("finished")
         interrupt: BaseException | None = None

@@ -30,7 +30,7 @@ class Book:
     def register(
         self, spec: ChildSpec, context: Context | None, *, reserved: frozenset[str] = frozenset()
     ) -> Entry:
-        """Enter a child, yet to be started; *reserved* are names that others will have."""
+        """Enter a child; *reserved* are names that others will have."""
         name = spec.name
         if not spec.is_named:
             taken = self.entries.keys() | reserved if reserved else self.entries

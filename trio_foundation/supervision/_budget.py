@@ -1,7 +1,4 @@
-"""Whether a restart is made, when, and what is said of it.
-
-`_rules` decides in numbers; here they meet the clock, the flag and the events.
-"""
+"""Whether a restart is made, when, and what is said of it."""
 
 from __future__ import annotations
 
@@ -41,11 +38,11 @@ class Budget:
     _spent_on: deque[Exit] = attrs.field(init=False, factory=lambda: deque(maxlen=_EXITS_KEPT))
 
     def open(self) -> None:
-        """Read the flag, which holds for the whole life of the supervisor."""
+        """Read the flag, for the whole life of the supervisor."""
         self.is_strict = is_flag_set("use_strict_supervision")
 
     def plan(self, run: Incarnation) -> float:
-        """Tell of the restart of the child of *run*; return how long it is put off, in seconds."""
+        """Tell of a restart; return how long it is put off, in seconds."""
         entry = run.entry
         exit = run.exit
         assert exit is not None
@@ -73,7 +70,7 @@ class Budget:
         return delay
 
     def admit(self, entry: Entry) -> RestartLimitReached | None:
-        """Count a restart of *entry*, now; return an error if it is one too many."""
+        """Count a restart; return an error if it is one too many."""
         now = trio.current_time()
         if self.window.admit(now):
             if entry.last_exit is not None:

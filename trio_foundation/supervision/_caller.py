@@ -1,7 +1,4 @@
-"""Who gives an order to a supervisor.
-
-One that would have a child and its supervisor wait for each other is refused.
-"""
+"""Who gives an order to a supervisor, and whether both would wait for each other."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ __all__ = ["find_caller", "is_within", "waits_for_itself"]
 
 
 def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | None:
-    """Return the incarnation that gives an order to *keeper*, if any; refuse what would hang."""
+    """Return the incarnation that gives an order, if any; refuse what would hang."""
     caller = run = current_run()
     while run is not None:
         if run.keeper is keeper and run.ready_at is None:
@@ -29,7 +26,7 @@ def find_caller(keeper: Keeper, joining: Incarnation | None) -> Incarnation | No
 
 
 def waits_for_itself(run: Incarnation, supervisor: str) -> RuntimeError:
-    """Return the error of an order that *run* gave, whose end the supervisor waits for."""
+    """Return the error of an order from a child whose end is waited for."""
     return RuntimeError(
         f"child {run.entry.name!r} gave an order to its own supervisor {supervisor!r} "
         "while that waits for the child to end, and would wait for ever: give it before, "

@@ -30,8 +30,7 @@ Callback = TypeVar("Callback", bound=Callable[..., object])
 class Child(Generic[ValueT]):
     """A child of a supervisor. It stays valid over restarts, and after the end.
 
-    ``start`` and ``start_soon`` of a supervisor return it, its ``children`` have it, and
-    `current_child` gives it from within. It cannot be made by hand.
+    ``start`` and ``start_soon`` of a supervisor, its ``children`` and `current_child` give it.
 
     Example:
         >>> import trio
@@ -69,14 +68,14 @@ class Child(Generic[ValueT]):
         """What it is doing, as its supervisor has noticed.
 
         ``starting`` until it is ready, then ``running``; ``stopping`` while it is being ended;
-        ``backing_off`` while a restart is due, its own or its group's; ``stopped`` when it has
-        finished, was stopped or is forgotten; ``ignored`` if it raised `IgnoreChild`.
+        ``backing_off`` while a restart is due, its own or its group's; ``stopped`` when finished,
+        stopped or forgotten; ``ignored`` if it raised `IgnoreChild`.
         """
         return self._entry.state
 
     @property
     def incarnation(self) -> int:
-        """How often it was started so far, failed starts included; the first is 1."""
+        """How often it was started so far, failed starts included."""
         return self._entry.incarnations
 
     @property
@@ -86,18 +85,18 @@ class Child(Generic[ValueT]):
 
     @property
     def value(self) -> ValueT:
-        """What the last ``task_status.started`` was given; None before, and without one."""
+        """What the last ``task_status.started`` was given; None without one."""
         value: ValueT = self._entry.value
         return value
 
     @property
     def last_exit(self) -> Exit | None:
-        """How the last incarnation that has ended did so; None if none has."""
+        """How the last incarnation to end did so; None if none has."""
         return self._entry.last_exit
 
     @property
     def status(self) -> object:
-        """Whatever the child wants to show in the supervisor's snapshot; None at first."""
+        """What the child shows in the supervisor's snapshot; None at first."""
         return self._entry.status
 
     @status.setter
@@ -106,32 +105,26 @@ class Child(Generic[ValueT]):
 
     @property
     def ending(self) -> ExitReason | None:
-        """How its supervisor is ending the present incarnation, for the child's ``finally``.
-
-        None while it is not, and when the child ends by itself.
-        """
+        """How its supervisor is ending this incarnation; None while it is not."""
         run = self._entry.run
         return None if run is None else run.ending
 
     @property
     def leaving(self) -> bool:
-        """Whether its supervisor is ending the present incarnation, and starts no other.
-
-        False in a group restart, where another follows.
-        """
+        """Whether its supervisor is ending this incarnation, and starts no other after it."""
         run = self._entry.run
         return run is not None and run.leaving
 
     def exit_by(self, error: BaseException | None) -> Exit:
         """Return the exit that the present incarnation would have, if it ended now.
 
-        It is for what is done last within the incarnation. The exit that is told later is another.
+        The exit that is told later is another object.
 
         Args:
             error: What its function would raise; None if it would return.
 
         Raises:
-            RuntimeError: If no incarnation is running.
+            RuntimeError: No incarnation is running.
 
         Example:
             >>> import trio
@@ -157,7 +150,7 @@ class Child(Generic[ValueT]):
         return run.make_exit(judge(error, run.ending, is_supervisor=is_supervisor))
 
     def beat(self) -> None:
-        """Say that the child is alive; see `Liveness`. Without one it does nothing.
+        """Say that the child is alive; without a `Liveness` it does nothing.
 
         Example:
             >>> import trio
@@ -179,11 +172,11 @@ class Child(Generic[ValueT]):
         """Wait until the child is ready.
 
         Returns:
-            Its value, what ``task_status.started`` was given.
+            Its `value`.
 
         Raises:
-            ChildStartFailed: If it is not ready and will not be: it is gone, was stopped, or raised
-                `IgnoreChild`. From its last error, if there is one.
+            ChildStartFailed: It is not ready and will not be: gone, stopped or ignored. From its
+                last error, if there is one.
 
         Cancellation:
             The child is not concerned.
@@ -219,13 +212,13 @@ class Child(Generic[ValueT]):
 
     @enable_ki_protection
     async def wait_exit(self) -> Exit:
-        """Wait for the end of the present incarnation.
+        """Wait for the end of the present incarnation, or of the first.
 
         Returns:
-            Its exit; or the last one, if none is running or about to be started for the first time.
+            Its exit; or the last one, if none is running.
 
         Raises:
-            RuntimeError: If the child never ran and is not going to.
+            RuntimeError: The child never ran and is not going to.
 
         Cancellation:
             The child is not concerned.
@@ -254,10 +247,10 @@ class Child(Generic[ValueT]):
     @contextmanager
     @enable_ki_protection
     def monitor(self, capacity: int = 16) -> Generator[trio.MemoryReceiveChannel[Exit]]:
-        """Receive the exits of the child, from now on, until it is gone for good.
+        """Receive the exits of the child, from now on.
 
-        The channel ends when the child is forgotten or its supervisor has closed. The supervisor
-        never waits: a full channel loses its oldest exit, and the gap shows in `Exit.incarnation`.
+        The channel ends when the child is forgotten or its supervisor has closed. A full channel
+        loses its oldest exit; the gap shows in `Exit.incarnation`.
 
         Args:
             capacity: How many exits may wait to be received, at least 1.
@@ -266,7 +259,7 @@ class Child(Generic[ValueT]):
             The channel.
 
         Raises:
-            ValueError: If *capacity* is below 1.
+            ValueError: *capacity* is below 1.
 
         Example:
             >>> import trio
@@ -305,7 +298,7 @@ class Child(Generic[ValueT]):
 
     @enable_ki_protection
     def on_exit(self, callback: Callable[[Exit], object]) -> Callable[[], None]:
-        """Have a function called at the end of each incarnation, at once.
+        """Have a function called at the end of each incarnation.
 
         It is called synchronously, before the supervisor decides anything, in the order of
         registration. What it raises is logged and ignored.
@@ -317,7 +310,7 @@ class Child(Generic[ValueT]):
             A function that removes the callback, and may be called again.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
 
         Example:
             >>> import trio
@@ -335,17 +328,16 @@ class Child(Generic[ValueT]):
 
     @enable_ki_protection
     def on_state(self, callback: Callable[[ChildState], object]) -> Callable[[], None]:
-        """Have a function called whenever the state of the child changes, at once.
+        """Have a function called with each new `state` of the child.
 
-        It is called synchronously by whatever changes the state, with the new `state`, and
-        otherwise as by `on_exit`; and again, while the child is stopping, if it was to be started
-        again and is not any more (see `leaving`).
+        It is called by whatever changes the state, otherwise as by `on_exit`; and again, while the
+        child is stopping, if it was to be started again and no longer is (see `leaving`).
 
         Returns:
             As `on_exit`.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
 
         Example:
             >>> import trio
@@ -366,15 +358,15 @@ class Child(Generic[ValueT]):
     def on_gone(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a function called when nothing of the child runs and no start is scheduled.
 
-        That is when it has finished, was stopped, is ignored or forgotten, or its supervisor has
-        closed; ``restart_child`` or a group restart may start it again. It is called without
-        arguments, and otherwise as by `on_exit`.
+        It has finished, was stopped, is ignored or forgotten, or its supervisor has closed;
+        ``restart_child`` or a group restart may start it again. The call is without arguments,
+        otherwise as by `on_exit`.
 
         Returns:
             As `on_exit`.
 
         Raises:
-            TypeError: If *callback* is async or not callable.
+            TypeError: *callback* is async or not callable.
 
         Example:
             >>> import trio

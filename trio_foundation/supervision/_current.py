@@ -1,4 +1,4 @@
-"""What a child can ask about itself, from anywhere in its own code."""
+"""What a child can ask about itself, anywhere in its own code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def current_run() -> Incarnation | None:
 def current_child() -> Child[Any]:
     """Return the child that the calling code runs in.
 
-    Whatever the child calls, and the tasks that it starts, know it until the incarnation has ended.
+    What it calls, and the tasks that it starts, know it until the incarnation has ended.
 
     Raises:
         RuntimeError: Outside a child, and in a task that outlived its incarnation.
@@ -43,11 +43,11 @@ def current_child() -> Child[Any]:
 
 @enable_ki_protection
 def stop_requested() -> trio.Event:
-    """Return the event that is set when this child is asked to stop.
+    """Return the event that is set when this child is asked to stop; always the same one.
 
-    A child that calls this is a listener: its supervisor sets the event, waits up to *grace* for it
-    to end by itself, and only then cancels it. To look without becoming one, see whether
-    ``current_child().state`` is ``"stopping"``. Within an incarnation the event is always the same.
+    Who calls it becomes a listener: the supervisor sets the event, waits up to *grace* for the
+    child to end by itself, and only then cancels it. To look without becoming one, see whether
+    ``current_child().state`` is ``"stopping"``.
 
     Raises:
         RuntimeError: Outside a child.
@@ -70,10 +70,9 @@ def stop_requested() -> trio.Event:
 def cleanup_scope() -> trio.CancelScope:
     """Return a shielded scope for what has to be awaited in a ``finally``.
 
-    Enter it once, at once. It ends *grace* seconds after the child was cancelled, by whatever: a
-    stop, a start cut short, a time-out of readiness or liveness; of a listener that was only asked
-    so far, *grace* seconds after it would be cancelled. With no stop under way it lasts *grace*
-    seconds from its entry, or less if a stop begins meanwhile.
+    Enter it once, at once. It ends *grace* seconds after the child was cancelled, by whatever; of a
+    listener that was only asked so far, *grace* seconds after it would be. With no stop under way
+    it lasts *grace* seconds from its entry, or less if a stop begins meanwhile.
 
     Raises:
         RuntimeError: Outside a child.

@@ -1,7 +1,6 @@
 """A supervisor whose children come and go by the thousand.
 
-They know nothing of one another, so nothing waits its turn: they start at once, exits are handled
-while others start, and at the end all are stopped together. What is gone is forgotten.
+Nothing waits its turn: children start at once, and at the end all are stopped together.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ class DynamicEngine(Engine):
         return "dynamic"
 
     def enroll(self, context: Context) -> None:
-        """Enter nobody: all children come later."""
+        """Enter nobody."""
 
     async def boot(self) -> None:
-        """Start nobody: all children come later."""
+        """Start nobody."""
 
     async def stop_all(self) -> None:
-        """Ask and cancel all children at once, each with its own grace, and join them."""
+        """Ask and cancel all children at once, and join them."""
         for entry in list(self.entries.values()):
             if entry.run is not None:
                 entry.run.stop(self.ending or "finished")
@@ -79,7 +78,7 @@ class DynamicEngine(Engine):
     # Starting
 
     def start_soon(self, spec: ChildSpec) -> Entry:
-        """Return the entry of a child that runs at the next step, or raise `TooManyChildren`."""
+        """Return the entry of a child that runs at the next step."""
         self.check_open()
         if spec.significant:
             self.check_significant(spec)

@@ -19,8 +19,7 @@ __all__ = ["DynamicSupervisor"]
 class DynamicSupervisor(Handle):
     """Keeps children that come and go; what `open_dynamic_supervisor` gives to its block.
 
-    Each stands alone (one_for_one), and **restart is "temporary" unless said otherwise**. A child
-    that is gone is forgotten.
+    **Their restart is "temporary" unless said otherwise**. A child that is gone is forgotten.
 
     Example:
         >>> import trio
@@ -48,23 +47,22 @@ class DynamicSupervisor(Handle):
     ) -> Child[Any]:
         """Start a child; it runs at the next step of the scheduler.
 
-        If it ends before it is ready, that counts as a crash of the child.
+        An end before it is ready counts as a crash.
 
         Args:
             async_fn: The function to run.
             *args: Its positional arguments.
-            **options: Those of `child`, with *restart* ``temporary`` by default; times are in
-                seconds.
+            **options: Those of `child`; *restart* is ``temporary`` by default.
 
         Returns:
-            The child; wait for it with `Child.wait_ready`.
+            The child; `Child.wait_ready` waits for it.
 
         Raises:
-            TypeError: If *async_fn* is no async function.
-            ValueError: If an option makes no sense.
-            ChildExists: If there is a child of that *name*.
-            TooManyChildren: If there are *max_children* already.
-            SupervisorClosed: If the supervisor has ended, or is ending.
+            TypeError: *async_fn* is no async function.
+            ValueError: An option makes no sense.
+            ChildExists: There is a child of that *name*.
+            TooManyChildren: There are *max_children* already.
+            SupervisorClosed: The supervisor has ended, or is ending.
 
         Example:
             >>> import trio
@@ -86,18 +84,16 @@ class DynamicSupervisor(Handle):
     ) -> Child[Any]:
         """Start a child, and wait until it is ready; other children start meanwhile.
 
-        It takes what `start_soon` takes, and raises what that raises, too. The child is ready when
-        it calls ``task_status.started``, or at once if it takes no ``task_status``.
+        It takes what `start_soon` takes, and raises what that raises, too.
 
         Returns:
             The child, running; or ignored, and forgotten, if it raised `IgnoreChild`.
 
         Raises:
-            ChildStartFailed: If it ended before it was ready, from its error. The child is
-                forgotten, and nothing is counted.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
-                waits for it to end.
+            ChildStartFailed: It ended before it was ready. The child is forgotten, and nothing is
+                counted.
+            SupervisorClosed: The supervisor has ended, or ends meanwhile.
+            RuntimeError: As for `Supervisor.start`.
 
         Cancellation:
             As for `Supervisor.start`.
@@ -123,15 +119,15 @@ class DynamicSupervisor(Handle):
         It raises what `start` raises, too.
 
         Args:
-            spec: What `child`, `subtree` or `dynamic_subtree` returned. Its own *restart* counts,
-                ``permanent`` if it was written down without one.
+            spec: What `child`, `subtree` or `dynamic_subtree` returned; written down without
+                *restart*, it is ``permanent``.
 
         Returns:
             As `start`.
 
         Raises:
-            TypeError: If *spec* is no `ChildSpec`.
-            ValueError: If it is significant, which has no meaning here.
+            TypeError: *spec* is no `ChildSpec`.
+            ValueError: It is significant, which has no meaning here.
 
         Cancellation:
             As for `start`.

@@ -1,11 +1,7 @@
 """The loop of a supervisor: what both kinds have in common.
 
-As in Erlang's supervisor process, one queue and one task do everything, one thing at a time: exits
-of children, orders of callers, restarts that come due; and at the end they stop the children. So no
-decision races another.
-
-The loop is shielded: a cancellation from outside reaches the body of the block first, and the loop
-when the body has ended.
+One queue and one task do everything, one thing at a time: no decision races another. The loop is
+shielded: a cancellation from outside reaches the body of the block first.
 """
 
 from __future__ import annotations
@@ -48,7 +44,7 @@ __all__ = ["Engine", "Message", "Retry"]
 @final
 @attrs.define(eq=False)
 class Retry:
-    """A restart that is due, unless another came before it."""
+    """A restart that is due; void if another came before it."""
 
     entry: Entry
 
@@ -68,18 +64,18 @@ class Engine(ABC):
     entries: dict[str, Entry] = attrs.field(init=False)
     budget: Budget = attrs.field(init=False)
     path: str = attrs.field(init=False, default=attrs.Factory(attrgetter("name"), takes_self=True))
-    """The names from the outermost supervisor to this one, once the block is open."""
+    """From the outermost supervisor, once the block is open."""
     parent: Incarnation | None = attrs.field(init=False, default=None)
-    """The incarnation whose code opened the block, if one did."""
+    """The incarnation that opened the block, if one did."""
     audience: Audience = attrs.field(init=False)
-    """Whether somebody listens to what every child tells."""
+    """Whether anybody listens to the events of each child."""
     body_scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     ending: str | None = attrs.field(init=False, default=None)
-    """Why it ends, once it does; the first reason counts."""
+    """Why it ends; the first reason counts."""
     failure: SupervisorFailed | None = attrs.field(init=False, default=None)
     fatal: BaseException | None = attrs.field(init=False, default=None)
-    """A KeyboardInterrupt and the like, on its way up."""
+    """A KeyboardInterrupt and the like."""
     closed: bool = attrs.field(init=False, default=False)
     hurried: bool = attrs.field(init=False, default=False)
     running: int = attrs.field(init=False, default=0)
@@ -106,7 +102,7 @@ class Engine(ABC):
 
     @enable_ki_protection
     def enlist(self) -> None:
-        """Enter the first children into the book, all of them or none."""
+        """Enter the first children into the book, all or none."""
         try:
             self.enroll(copy_context())
         except BaseException:
@@ -116,7 +112,7 @@ class Engine(ABC):
 
     @enable_ki_protection
     def begin(self, nursery: trio.Nursery) -> None:
-        """Start the loop in the nursery that will hold the children too."""
+        """Start the loop in the nursery that is to hold the children too."""
         self._nursery = nursery
         self.audience = Audience(ChildStarted, ChildReady, ChildExited)
         self.budget.open()
@@ -182,10 +178,7 @@ class Engine(ABC):
             tell(SupervisorStopped(supervisor=self.path, reason=reason), self.interrupt)
 
     async def _await_body(self) -> None:
-        """Wait until the body has ended; its children serve it while it cleans up.
-
-        What the body itself may wait for is answered, or it would never end.
-        """
+        """Wait until the body has ended; answer what it may itself wait for."""
         self._refuse_orders()
         self.cut_short()
         for entry in list(self.entries.values()):
@@ -235,11 +228,11 @@ class Engine(ABC):
 
     @abstractmethod
     def handle(self, message: Message) -> Awaitable[None] | None:
-        """Do one thing; return what is left to wait for, if anything is."""
+        """Do one thing; return what is left to wait for, if anything."""
 
     @abstractmethod
     def cut_short(self) -> None:
-        """Cut short what somebody waits for, since the end has begun."""
+        """Cut short what somebody waits for."""
 
     @abstractmethod
     def settle(self, run: Incarnation) -> None:
@@ -247,7 +240,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def stop_all(self) -> None:
-        """Stop every child that runs, and join it."""
+        """Stop and join every child."""
 
     # The queue
 
@@ -275,7 +268,7 @@ class Engine(ABC):
         self.sleeper.set_timer(run, due)
 
     def note_ready(self, run: Incarnation) -> None:
-        """Let whoever started it go on, at once."""
+        """Let whoever started it go on."""
         request = run.entry.request
         if request is not None and not request.withdrawn:
             run.entry.request = None
@@ -296,7 +289,7 @@ class Engine(ABC):
 
     @enable_ki_protection
     def end(self, cause: str, reason: str | None = None) -> None:
-        """Begin to end; nothing is started after this."""
+        """Begin to end; nothing is started any more."""
         if self.ending is None:
             self.ending = cause
         if cause == "finished":
@@ -311,7 +304,7 @@ class Engine(ABC):
 
     @enable_ki_protection
     def hurry(self) -> None:
-        """Cancel all that runs in the tree, with whatever it does to clean up."""
+        """Cancel all that runs in the tree, cleaning up included."""
         self.hurried = True
         if self.ending is None:
             self.end("hurried")
@@ -322,7 +315,7 @@ class Engine(ABC):
     # Children in the book
 
     def check_open(self) -> None:
-        """Refuse orders once the end has begun, with `SupervisorClosed`."""
+        """Raise `SupervisorClosed` once the end has begun."""
         if self.ending is not None or self._nursery is None:
             raise SupervisorClosed(self.path or self.name)
 
@@ -335,7 +328,7 @@ class Engine(ABC):
             )
 
     def spawn(self, entry: Entry, *, is_restart: bool = False) -> Incarnation:
-        """Return a new incarnation, which may not be ready yet."""
+        """Return a new incarnation."""
         assert self._nursery is not None
         if entry.last_exit is not None:
             forget_frames(entry.last_exit.error)
@@ -365,12 +358,12 @@ class Engine(ABC):
     # Restarts
 
     def plan_restart(self, run: Incarnation) -> float:
-        """Return how long the restart of the child of *run* is put off, in seconds."""
+        """Return how long the restart is put off, in seconds."""
         run.entry.run = None
         return self.budget.plan(run)
 
     def schedule(self, entry: Entry, delay: float) -> None:
-        """Let the restart of *entry* come due after *delay* seconds; with 0, in its turn."""
+        """Let the restart come due after *delay* seconds; with 0, in its turn."""
         retry = Retry(entry)
         entry.retry = retry
         entry.leader = entry
@@ -382,13 +375,13 @@ class Engine(ABC):
             self.sleeper.poke()
 
     def unschedule(self, entry: Entry) -> None:
-        """Make the restart of *entry* that is due void, if there is one."""
+        """Call off the restart that is due, if any."""
         if entry.retry is not None:
             entry.retry = None
             self._dues.clear(entry)
 
     def admit(self, entry: Entry) -> bool:
-        """Return whether *entry* may be restarted now; if it may not, give up."""
+        """Return whether *entry* may be restarted now; if not, give up."""
         failure = self.budget.admit(entry)
         if failure is not None:
             self.fail(failure)
@@ -414,7 +407,7 @@ class Engine(ABC):
 
     @enable_ki_protection
     async def ask(self, verb: Verb, subject: object) -> object:
-        """Return the answer to an order, which goes into the queue."""
+        """Queue an order, and return the answer."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_open()
         request = Request(verb, subject, by=find_caller(self, self.joining))
@@ -422,7 +415,7 @@ class Engine(ABC):
         return await request.wait()
 
     def find_for(self, request: Request) -> Entry | None:
-        """Return the entry that a request names, or refuse the request."""
+        """Return the entry that a request names, or refuse it."""
         try:
             return self.book.find(str(request.subject))
         except LookupError as missing:

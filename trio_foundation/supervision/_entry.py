@@ -25,10 +25,7 @@ __all__ = ["Entry", "Hooks"]
 
 @final
 class Hooks:
-    """Callbacks in order of registration, each with its own removal.
-
-    They belong to other rooms: one that raises is logged, and the others are called all the same.
-    """
+    """Callbacks in order of registration, each with its own removal."""
 
     __slots__ = ("_callbacks",)
 
@@ -46,7 +43,7 @@ class Hooks:
         return remove
 
     def call(self, interrupt: Callable[[BaseException], None], *args: object) -> None:
-        """Call them all; what is raised and no Exception is given to *interrupt*."""
+        """Call them all; log an Exception, and give *interrupt* what is none."""
         for key in list(self._callbacks):
             callback = self._callbacks.get(key)
             if callback is None:  # removed by one before it
@@ -67,12 +64,11 @@ class Entry:
     spec: ChildSpec
     keeper: Keeper
     context: Context | None
-    """The context variables of whoever handed over the spec; None for those of the moment, of a
-    child that is started once and at once."""
+    """Of whoever handed over the spec; None if the child is started once and at once."""
 
     child: Child[Any] = attrs.field(init=False)
     run: Incarnation | None = attrs.field(init=False, default=None)
-    """The incarnation that has not been noticed to be gone."""
+    """The incarnation not yet noticed to be gone."""
     state: ChildState = attrs.field(init=False, default="starting")
     incarnations: int = attrs.field(init=False, default=0)
     restarts: int = attrs.field(init=False, default=0)
@@ -81,15 +77,15 @@ class Entry:
     last_exit: Exit | None = attrs.field(init=False, default=None)
     status: object = attrs.field(init=False, default=None)
     forgotten: bool = attrs.field(init=False, default=False)
-    """Gone for good, never to be started again."""
+    """Gone for good."""
     leader: Entry | None = attrs.field(init=False, default=None)
-    """The child whose restart it waits for: itself, or a sibling in a group restart."""
+    """The child whose restart it waits for: itself or a sibling."""
     retry: object = attrs.field(init=False, default=None)
-    """The restart that is due; a later or an earlier one is void."""
+    """The restart that is due; any other is void."""
     request: Request | None = attrs.field(init=False, default=None)
     """The start that waits for it to be ready."""
     stoppers: list[Request] | None = attrs.field(init=False, default=None)
-    """Those who wait for it to be stopped, in a dynamic supervisor."""
+    """Who waits for it to be stopped, in a dynamic supervisor."""
 
     on_state: Hooks | None = attrs.field(init=False, default=None)
     on_exit: Hooks | None = attrs.field(init=False, default=None)
@@ -107,14 +103,14 @@ class Entry:
         return self.run is not None and not self.run.ended
 
     async def wait(self, is_so: Callable[[ChildState], bool]) -> ChildState:
-        """Return the state, when that is so; tried anew whenever the child is started too."""
+        """Return the state when that is so; tried anew at each start too."""
         if self._watched is None:
             self._watched = State((self.state, self.incarnations))
         state, _ = await self._watched.wait_value(lambda now: is_so(now[0]))
         return state
 
     def become(self, state: ChildState) -> None:
-        """Change the state, and tell whoever is to know."""
+        """Change the state, and tell of it."""
         before = self.state
         self.state = state
         if self._watched is not None:
@@ -127,7 +123,7 @@ class Entry:
         moment: Literal["on_state", "on_exit", "on_gone", "on_forgotten"],
         callback: Callable[..., object],
     ) -> Callable[[], None]:
-        """Have *callback* called at that moment; return what removes it again."""
+        """Have *callback* called at that moment; return what removes it."""
         hooks: Hooks | None = getattr(self, moment)
         if hooks is None:
             hooks = Hooks()
@@ -140,7 +136,7 @@ class Entry:
         return self.state in {"stopped", "ignored"}
 
     def rest(self, state: Literal["stopped", "ignored"] = "stopped") -> None:
-        """Note that nothing runs and nothing is scheduled from now on."""
+        """Note that nothing runs and nothing is scheduled."""
         was_at_rest = self.at_rest
         self.run = self.leader = None
         self.become(state)

@@ -1,4 +1,4 @@
-"""What can go wrong with a supervisor, and the two words a child says by raising."""
+"""The errors of supervisors, and two that children raise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ __all__ = [
 
 
 class SupervisorFailed(FoundationError):
-    """A supervisor could not keep its children running.
-
-    Its two kinds are `ChildStartFailed` and `RestartLimitReached`.
+    """The base of `ChildStartFailed` and `RestartLimitReached`: catch it for both.
 
     Example:
         >>> issubclass(RestartLimitReached, SupervisorFailed)
@@ -35,15 +33,12 @@ class SupervisorFailed(FoundationError):
     """
 
     supervisor: str
-    """The supervisor's path, from the outermost one: ``app/web``."""
+    """The supervisor's path, as ``app/web``."""
 
 
 @final
 class ChildStartFailed(SupervisorFailed):
-    """A child ended before it was ready; the error that ended it is the ``__cause__``.
-
-    ``start``, ``start_child``, ``restart_child`` and `Child.wait_ready` raise it, and
-    `open_supervisor` for its first children.
+    """A child ended before it was ready; its error, if any, is the ``__cause__``.
 
     Example:
         >>> print(ChildStartFailed("app", "db", "OSError: no route to host"))
@@ -70,8 +65,8 @@ class ChildStartFailed(SupervisorFailed):
 class RestartLimitReached(SupervisorFailed):
     """A supervisor gave up: its children failed more often than its limit allows.
 
-    The last crash is the ``__cause__``, if the child raised anything, with the text of its
-    traceback in a note; of an outer supervisor it is the `RestartLimitReached` of the inner one.
+    The ``__cause__`` is the last crash, if that raised anything, with its traceback as text in a
+    note; of an outer supervisor, the `RestartLimitReached` of the inner one.
 
     Example:
         >>> print(RestartLimitReached("app", "poll", 3, 5.0, ()))
@@ -80,7 +75,7 @@ class RestartLimitReached(SupervisorFailed):
     """
 
     child: str
-    """The child whose failure went over the limit."""
+    """The child that went over the limit."""
 
     max_restarts: int
     """The limit: so many restarts..."""
@@ -89,10 +84,10 @@ class RestartLimitReached(SupervisorFailed):
     """... in so many seconds."""
 
     exits: tuple[Exit, ...]
-    """The failures that spent the limit, oldest first; at most the last hundred."""
+    """The failures that spent it, oldest first; at most the last hundred."""
 
     body_error: BaseException | None
-    """What the body of the block raised when it was cancelled, if it raised."""
+    """What the body raised when it was cancelled, if anything."""
 
     def __init__(
         self,
@@ -122,7 +117,7 @@ class RestartLimitReached(SupervisorFailed):
 
 @final
 class ChildExists(FoundationError, ValueError):
-    """A child of that name is there already. A `ValueError` too.
+    """There is a child of that name already.
 
     Example:
         >>> print(ChildExists("app", "web", "stopped"))
@@ -137,7 +132,7 @@ delete_child('web') makes room for another
     """The child's name."""
 
     state: ChildState
-    """What that child is doing."""
+    """Its state."""
 
     def __init__(self, supervisor: str, child: str, state: ChildState) -> None:
         super().__init__(supervisor, child, state)
@@ -160,7 +155,7 @@ delete_child('web') makes room for another
 
 @final
 class ChildNotFound(FoundationError, LookupError):
-    """There is no child of that name: it never was, or it is forgotten. A `LookupError` too.
+    """There is no child of that name, or not any more.
 
     Example:
         >>> print(ChildNotFound("app", "wbe", ("web", "db")))
@@ -174,7 +169,7 @@ class ChildNotFound(FoundationError, LookupError):
     """The name asked for."""
 
     children: tuple[str, ...]
-    """The names that there are; only the first, if many."""
+    """The names that there are; at most the first ten."""
 
     def __init__(self, supervisor: str, child: str, children: tuple[str, ...]) -> None:
         super().__init__(supervisor, child, children)
@@ -189,7 +184,7 @@ class ChildNotFound(FoundationError, LookupError):
 
 @final
 class ChildRunning(FoundationError):
-    """That can only be done with a child that is stopped.
+    """The child has to be stopped first.
 
     Example:
         >>> print(ChildRunning("app", "web", "running"))
@@ -203,7 +198,7 @@ class ChildRunning(FoundationError):
     """The child's name."""
 
     state: ChildState
-    """What it is doing; ``backing_off`` also while it waits its turn in a group restart."""
+    """Its state; see `Child.state`."""
 
     def __init__(self, supervisor: str, child: str, state: ChildState) -> None:
         super().__init__(supervisor, child, state)
@@ -222,8 +217,6 @@ class ChildRunning(FoundationError):
 @final
 class TooManyChildren(FoundationError):
     """A dynamic supervisor has as many children as it may.
-
-    Those that wait to be restarted count.
 
     Example:
         >>> print(TooManyChildren("jobs", 100))
@@ -250,7 +243,7 @@ class TooManyChildren(FoundationError):
 
 @final
 class SupervisorClosed(FoundationError):
-    """The supervisor has stopped, or is stopping: it takes no more children or orders.
+    """The supervisor takes no more children or orders.
 
     Example:
         >>> print(SupervisorClosed("app"))
@@ -273,10 +266,10 @@ class SupervisorClosed(FoundationError):
 
 @final
 class ShutdownChild(FoundationError):
-    """Raise it in a child to end that child in good order, for a reason.
+    """Raise it in a child to end that child in good order.
 
-    It is no failure: a transient child is not restarted after it, a permanent one is. Erlang writes
-    ``{shutdown, Reason}``.
+    In Erlang ``{shutdown, Reason}``: a permanent child is restarted after it, a transient one is
+    not.
 
     Example:
         >>> raise ShutdownChild("the queue is empty")
@@ -298,8 +291,7 @@ class IgnoreChild(FoundationError):
     """Raise it in a child, before it is ready, to say that it is not needed.
 
     The child counts as started, does not run, and may be started later (state ``ignored``). Only a
-    function that takes ``task_status`` can say so: any other is ready at once, and after readiness
-    it is a crash.
+    function that takes ``task_status`` can say so; after readiness it is a crash.
 
     Example:
         >>> raise IgnoreChild("no printer is configured")

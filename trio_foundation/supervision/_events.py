@@ -1,8 +1,4 @@
-"""What a supervisor reports.
-
-Each event carries the path of the supervisor (``app/web``), so that one listener can tell a whole
-tree apart.
-"""
+"""What a supervisor reports."""
 
 from __future__ import annotations
 
@@ -33,21 +29,21 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class SupervisionEvent(Event):
-    """The base class of the events of supervisors; subscribe to it to hear them all."""
+    """The base of the events of supervisors: subscribe to it for all."""
 
     supervisor: str
-    """The supervisor's path, from the outermost one: ``app/web``."""
+    """The supervisor's path, as ``app/web``."""
 
 
 @attrs.frozen(kw_only=True)
 class ChildEvent(SupervisionEvent):
-    """The base class of the events of one child."""
+    """The base of the events of one child."""
 
     child: str
     """The child's name."""
 
     incarnation: int
-    """Which start of the child it belongs to; the first is 1."""
+    """Which start of the child; the first is 1."""
 
 
 @final
@@ -61,18 +57,18 @@ class ChildStarted(ChildEvent):
 @final
 @attrs.frozen(kw_only=True)
 class ChildReady(ChildEvent):
-    """A child is ready: it called ``task_status.started``, or it does not need to."""
+    """A child is ready."""
 
     name: ClassVar[str] = "foundation.supervision.child_ready"
 
     after: float = attrs.field(repr="{:.4g}".format)
-    """How long it took to be ready, in seconds."""
+    """How long that took, in seconds."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class ChildIgnored(ChildEvent):
-    """A child raised `IgnoreChild`: it counts as started and does not run."""
+    """A child raised `IgnoreChild`."""
 
     name: ClassVar[str] = "foundation.supervision.child_ignored"
 
@@ -83,15 +79,15 @@ class ChildIgnored(ChildEvent):
 @final
 @attrs.frozen(kw_only=True)
 class ChildExited(ChildEvent):
-    """An incarnation of a child has ended, in whatever way."""
+    """An incarnation of a child has ended."""
 
     name: ClassVar[str] = "foundation.supervision.child_exited"
 
     reason: ExitReason
-    """In which way it ended."""
+    """In which way; see `Exit.reason`."""
 
     exit: Exit = attrs.field(repr=str)
-    """All that is known of the end."""
+    """All that is known of it."""
 
     @property
     def severity(self) -> int:
@@ -115,13 +111,13 @@ class ChildRestarting(ChildEvent):
     """In how many seconds, by its backoff."""
 
     attempt: int
-    """How many restarts in a row there were before."""
+    """How many restarts in a row came before."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class ChildStopping(ChildEvent):
-    """A child is being stopped by its supervisor."""
+    """A supervisor begins to stop a child."""
 
     name: ClassVar[str] = "foundation.supervision.child_stopping"
 
@@ -134,7 +130,7 @@ class ChildStopping(ChildEvent):
 class ChildUnstopped(ChildEvent):
     """A child was cancelled, its time for cleaning up is over, and it still runs.
 
-    A Trio task cannot be killed: the supervisor waits on, and this says where the child is.
+    A Trio task cannot be killed: the supervisor waits on.
     """
 
     name: ClassVar[str] = "foundation.supervision.child_unstopped"
@@ -179,7 +175,7 @@ class SupervisorWouldFail(SupervisionEvent):
     level: ClassVar[int] = logging.WARNING
 
     child: str
-    """The child whose failure went over the limit."""
+    """The child that went over the limit."""
 
     max_restarts: int
     """The limit: so many restarts..."""

@@ -1,7 +1,7 @@
 """How a child ended.
 
-An exit outlives its task, in histories and reports. So it keeps the traceback as text, made when
-somebody reads it: a frame would keep alive every local variable of the child.
+An exit outlives its task, so it keeps the traceback as text: a frame would keep every local
+variable of the child alive.
 """
 
 from __future__ import annotations
@@ -54,21 +54,18 @@ class Exit:
     """The child's name."""
 
     incarnation: int
-    """Which start of the child has ended; the first is 1."""
+    """Which start of the child; the first is 1."""
 
     reason: ExitReason
-    """In which way it ended.
-
-    ``returned``; ``shutdown`` (it raised `ShutdownChild`, or is a supervisor that gave up);
-    ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats).
-    """
+    """``returned``; ``shutdown`` (it raised `ShutdownChild`, or is a supervisor that gave up);
+    ``crashed``; ``stopped`` (by its supervisor); ``unresponsive`` (it sent no beats)."""
 
     error: BaseException | None = attrs.field(eq=id)
-    """What it raised, if it did. When the child is started again this error, its causes and its
+    """What it raised, if anything. When the child is started again, this error, its causes and its
     leaves lose their tracebacks; `traceback` keeps the text."""
 
     started_at: float
-    """When it was started, in seconds by `trio.current_time`."""
+    """When it started, in seconds by `trio.current_time`."""
 
     ended_at: float
     """When it had ended, in seconds by `trio.current_time`."""
@@ -83,7 +80,7 @@ class Exit:
 
     @property
     def traceback(self) -> str:
-        """The traceback of the error as text; empty if there was no error."""
+        """The error's traceback as text; empty without an error."""
         if not isinstance(self._report, TracebackException):
             return self._report or ""
         text = "".join(self._report.format())
@@ -136,7 +133,7 @@ def _report(error: BaseException) -> TracebackException | str:
 
 
 def _leave_out_ours(report: TracebackException) -> None:
-    """Take the frames of this library out of a report and those within it."""
+    """Take the frames of this library out of a report."""
     queue: list[TracebackException | None] = [report]
     while queue:
         one = queue.pop()
@@ -170,7 +167,7 @@ def describe(error: BaseException) -> str:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors in a group, and in the groups within; or the error itself."""
+    """Yield the errors in a group, at any depth; or the error itself."""
     queue = [error]
     while queue:  # rather than a recursion, which a deep group would overflow
         one = queue.pop()
@@ -181,7 +178,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def forget_frames(error: BaseException | None) -> None:
-    """Clear the tracebacks of an error, of its causes, contexts and leaves."""
+    """Clear the tracebacks of an error, its causes, contexts and leaves."""
     seen: set[int] = set()
     queue = [error]
     while queue:
@@ -207,11 +204,7 @@ def fatal_leaf(error: BaseException) -> BaseException | None:
 
 
 def without_cancelled(error: BaseException | None) -> BaseException | None:
-    """Return the error less every `trio.Cancelled` in it, or None if nothing is left.
-
-    The child's scope has taken its own. The rest was carried out of another scope by hand, and
-    being cancelled is not failing.
-    """
+    """Return the error less every `trio.Cancelled` in it; None if nothing is left."""
     if isinstance(error, trio.Cancelled):
         return None
     if not isinstance(error, BaseExceptionGroup):

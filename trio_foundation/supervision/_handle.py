@@ -33,12 +33,12 @@ class Handle:
 
     @property
     def name(self) -> str:
-        """What the supervisor is called."""
+        """Its name."""
         return self._engine.name
 
     @property
     def path(self) -> str:
-        """Where it is in the tree, from the outermost supervisor: ``app/web``."""
+        """Where it is in the tree, as ``app/web``."""
         return self._engine.path
 
     @property
@@ -68,7 +68,7 @@ class Handle:
         )
 
     def snapshot(self) -> SupervisorSnapshot:
-        """Return a picture of the tree below, as it is now; ``print`` draws it.
+        """Return the tree below, as it is now; ``print`` draws it.
 
         Example:
             >>> import trio
@@ -93,8 +93,8 @@ class Handle:
     def shutdown(self, reason: str | None = None) -> None:
         """End the supervisor in good order: cancel the body, then stop the children.
 
-        Call it in the Trio thread, as often as you like; like `trio.CancelScope.cancel` it returns
-        at once. The block ends without an error.
+        It returns at once, and the block ends without an error. Call it in the Trio thread, as
+        often as you like.
 
         Args:
             reason: Why, for those who are cancelled.
@@ -113,8 +113,7 @@ class Handle:
     def hurry(self) -> None:
         """End the supervisor, and leave no time for it.
 
-        All that runs in the tree is cancelled now, every `cleanup_scope` too. It is what a second
-        signal does to an application.
+        All that runs in the tree is cancelled now, every `cleanup_scope` too.
 
         Example:
             >>> import trio
@@ -131,7 +130,7 @@ class Handle:
     async def wait_closed(self) -> None:
         """Wait until the supervisor has stopped and none of its children is left.
 
-        It is for other tasks: the body of the block is cancelled when the supervisor ends.
+        It is for other tasks: the end of the supervisor cancels the body.
 
         Cancellation:
             The supervisor is not concerned.
@@ -152,17 +151,17 @@ class Handle:
         """Stop a child, and wait until it is gone.
 
         It is asked first if it listens (`stop_requested`), and cancelled after its *grace*; a
-        restart that is due is called off. It does not count as a restart, and takes no siblings
-        along. The spec stays, unless the child is temporary or the supervisor dynamic.
+        restart that is due is called off. No restart is counted, and no sibling stopped. The spec
+        stays, unless the child is temporary or the supervisor dynamic.
 
         Returns:
             How it ended; None if it was not running.
 
         Raises:
-            ChildNotFound: If there is no such child.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
-                waits for it to end.
+            ChildNotFound: There is no such child.
+            SupervisorClosed: The supervisor has ended, or ends meanwhile.
+            RuntimeError: A child calls it before it is ready itself, or while the supervisor waits
+                for it to end.
 
         Cancellation:
             The child goes on being stopped. A child that stops itself is cancelled here; if it has

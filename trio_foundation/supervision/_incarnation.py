@@ -1,8 +1,7 @@
 """One run of a child, from its start to its exit.
 
 Its scope is shielded: a cancellation from outside reaches the body of the supervisor first, while
-its children still serve it; only the supervisor cancels a child. Nothing that the child raises
-leaves this module: an end becomes an `Exit`, and the supervisor's loop is told.
+its children still serve it. What the child raises becomes an `Exit`, and never leaves.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ CURRENT: ContextVar[Incarnation] = ContextVar("trio_foundation.supervision.curre
 @final
 @attrs.define(eq=False, weakref_slot=False)
 class Incarnation:
-    """One run of one child. It is also the ``task_status`` that the child is given."""
+    """One run of one child, and the ``task_status`` that the child is given."""
 
     entry: Entry
     number: int
@@ -87,15 +86,15 @@ class Incarnation:
     exit: Exit | None = attrs.field(init=False, default=None)
 
     ending: ExitReason | None = attrs.field(init=False, default=None)
-    """How the supervisor is ending it, once it is."""
+    """How the supervisor is ending it."""
     leaving: bool = attrs.field(init=False, default=False)
-    """Whether it is being ended, and none is to follow it."""
+    """Whether it is being ended, with none to follow."""
     cancelled_at: float | None = attrs.field(init=False, default=None)
     asked_at: float | None = attrs.field(init=False, default=None)
     last_beat: float = attrs.field(init=False, default=0.0)
     nested: set[Nested] | None = attrs.field(init=False, default=None)
     timed: bool = attrs.field(init=False, default=False)
-    """Whether it ever had a timer; most never do."""
+    """Whether it ever had a timer."""
     late: bool = attrs.field(init=False, default=False)
     _stop_event: trio.Event | None = attrs.field(init=False, default=None)
     _cleanups: list[weakref.ref[trio.CancelScope]] | None = attrs.field(init=False, default=None)
@@ -187,7 +186,7 @@ class Incarnation:
 
     @enable_ki_protection
     def started(self, value: object = None) -> None:
-        """Say that the child is ready, once, and give a value to whoever started it."""
+        """Say that the child is ready, once, with a value for whoever started it."""
         if self.ready_at is not None:
             raise RuntimeError(
                 f"child {self.entry.name!r} called task_status.started() twice: call it once"
@@ -227,10 +226,7 @@ class Incarnation:
 
     @enable_ki_protection
     def stop(self, cause: str, *, ask: bool = True, to_return: bool = False) -> None:
-        """Begin to stop the child: ask it if it listens (and *ask*), else cancel it.
-
-        *to_return* says that it is to be started again afterwards.
-        """
+        """Begin to stop the child: ask it if it listens (and *ask*), else cancel it."""
         if self.ended:
             return
         if self.ending is None:
@@ -249,7 +245,7 @@ class Incarnation:
 
     @enable_ki_protection
     def cancel(self, cause: str) -> None:
-        """Cancel the child; its cleanup scopes last for its grace from now on."""
+        """Cancel the child; its cleanup scopes last for its grace from now."""
         if self.ended or self.cancelled_at is not None:
             return
         if self.ending is None:
@@ -291,7 +287,7 @@ class Incarnation:
         return self._patience < _UNWINDING
 
     def on_timer(self, now: float) -> None:
-        """Do what is due at time *now*, in seconds: one step on the way to its end."""
+        """Do what is due at time *now*, in seconds."""
         spec = self.entry.spec
         if self.ended:
             return
@@ -388,7 +384,7 @@ class Incarnation:
 
 @disable_ki_protection
 async def _call(run: Incarnation) -> None:
-    """Call the child's function, which a KeyboardInterrupt may reach at any point."""
+    """Call the child's function, where a KeyboardInterrupt may come at any point."""
     spec = run.entry.spec
     work: object = (
         spec.async_fn(*spec.args, task_status=run)
@@ -404,7 +400,7 @@ async def _call(run: Incarnation) -> None:
 
 
 def _less_ours(error: BaseException) -> BaseException:
-    """Take the two frames of this file off the traceback of what a child raised."""
+    """Take the frames of this file off the traceback."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
         traceback = traceback.tb_next

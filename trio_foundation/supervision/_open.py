@@ -30,7 +30,7 @@ HandleT = TypeVar("HandleT")
 
 
 class SupervisorOptions(TypedDict, total=False):
-    """The keyword arguments of `open_supervisor`, and so of `supervise`.
+    """The keyword arguments of `open_supervisor` and `supervise`; the former explains them.
 
     Example:
         >>> options: SupervisorOptions = {"strategy": "one_for_all", "within": 60.0}
@@ -49,7 +49,7 @@ class SupervisorOptions(TypedDict, total=False):
     """... in so many seconds."""
 
     auto_shutdown: AutoShutdown
-    """Whether the supervisor ends when its significant children do."""
+    """Whether it ends when its significant children do."""
 
     rng: random.Random | None
     """Where the jitter of backoffs comes from."""
@@ -69,43 +69,42 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
 
     The children are started in order, each ready before the next; then the body runs. A child that
     ends is started again as its *restart* says; past the limit the supervisor gives up: it stops
-    its children and fails. When the body ends, in whatever way, the children are stopped newest
-    first, one after the other; they still run while the body cleans up.
+    its children and fails. When the body has ended, in whatever way, the children are stopped
+    newest first, one after the other.
 
-    At most one thing leaves the block: the body's own error, bare, the same object; or, if
+    At most one thing leaves the block: the body's own error, the same object, bare; or, if
     supervision failed, a `SupervisorFailed`, never in a group; or a bare `KeyboardInterrupt`,
     `SystemExit` or `trio.TrioInternalError`, of the body or of a child, after which no child is
     restarted.
 
     Args:
         children: What `child`, `subtree` and `dynamic_subtree` return, oldest first.
-        name: Its name, in errors, events and the names of its tasks.
+        name: Its name in errors, events and the names of its tasks.
         strategy: Which children a restart takes along: ``one_for_one`` none, ``one_for_all`` all,
-            ``rest_for_one`` those started after it.
-        max_restarts: How many restarts are allowed in any *within* seconds; with 0 the first is one
-            too many. A group restart counts once; one that fails to become ready counts again each
-            time it is tried.
+            ``rest_for_one`` those started later.
+        max_restarts: How many restarts are allowed in any *within* seconds. A group restart counts
+            once; one that fails to become ready counts again each time it is tried.
         within: How long a restart counts, in seconds; with `math.inf`, for ever.
         auto_shutdown: Whether the supervisor ends, in good order, when a significant child has
             ended by itself and is not restarted: ``never``; ``any_significant``; or
-            ``all_significant``, when none of them is left.
-        rng: Where the jitter of backoffs comes from. A subtree uses that of the tree.
+            ``all_significant``, when none is left.
+        rng: Where the jitter of backoffs comes from; a subtree uses that of the tree.
 
     Returns:
         The block, for ``async with``; it gives a `Supervisor` to its body.
 
     Raises:
-        TypeError: If *children* holds anything but specs.
-        ValueError: If an option makes no sense, or a significant child has no effect.
-        ChildExists: If two children were given the same name.
-        ChildStartFailed: On entering, if a child fails to start; those before it are stopped first,
+        TypeError: *children* holds anything but specs.
+        ValueError: An option makes no sense, or a significant child has no effect.
+        ChildExists: Two children were given the same name.
+        ChildStartFailed: On entering: a child failed to start. Those before it are stopped first,
             and nothing is tried again.
-        RestartLimitReached: On leaving, if the supervisor gave up; it cancels the body.
+        RestartLimitReached: On leaving: the supervisor gave up, and cancelled the body.
 
     Cancellation:
-        On entering, the start is cut short and what has started is stopped. In the body, the body
-        is cancelled first, and then the children are stopped, each with its *grace*. Leaving waits
-        for the children, cancelled or not.
+        On entering, what has started is stopped. In the block, the body is cancelled first, and
+        then the children are stopped, each with its *grace*. Leaving waits for the children,
+        cancelled or not.
 
     Emits:
         SupervisorStarted, SupervisorStopped, and the events of its children.
@@ -154,24 +153,23 @@ def open_dynamic_supervisor(
 ) -> AbstractAsyncContextManager[DynamicSupervisor]:
     """Open a block for children that come and go, by the thousand if need be.
 
-    It is as `open_supervisor`, but each child stands alone (one_for_one). They start at once,
-    beside one another, and at the end all are asked and cancelled together, each with its own
-    *grace*. Nothing is kept of a child that is gone, nor of what its function returns: send results
-    through a channel.
+    It is as `open_supervisor`, but each child stands alone (one_for_one): they start at once,
+    beside one another, and at the end all are stopped together, each with its own *grace*. Nothing
+    is kept of a child that is gone, nor of what it returned: send results through a channel.
 
     Args:
         name: As for `open_supervisor`.
-        max_restarts: How many restarts are allowed in any *within* seconds, of all children
-            together; temporary ones, the default, have none.
+        max_restarts: As for `open_supervisor`, of all children together; temporary ones, the
+            default, have none.
         within: As for `open_supervisor`, in seconds.
-        max_children: How many children there may be at once; those that wait to be restarted count.
+        max_children: How many there may be at once; those that wait to be restarted count.
 
     Returns:
         The block, for ``async with``; it gives a `DynamicSupervisor` to its body.
 
     Raises:
-        ValueError: If an option makes no sense.
-        RestartLimitReached: On leaving, if the supervisor gave up.
+        ValueError: An option makes no sense.
+        RestartLimitReached: On leaving: the supervisor gave up.
 
     Cancellation:
         As for `open_supervisor`.
@@ -199,7 +197,7 @@ max_children=1: let a child end first, or allow more
 
 
 def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
-    """Return the children of a supervisor, if they are specs and no two have the same name."""
+    """Return the children of a supervisor, checked: specs, of different names."""
     if isinstance(children, ChildSpec):
         raise TypeError(
             f"open_supervisor takes a list of children: write [{children.name}], not "

@@ -1,8 +1,4 @@
-"""Children that are processes of the operating system, written down as data.
-
-What can be seen to be wrong is refused where it is written: a string that only a shell would
-understand, a part that is no text. Whether there is such a program is seen when it is started.
-"""
+"""Children that are processes of the operating system, written down as data, and checked there."""
 
 from __future__ import annotations
 
@@ -41,43 +37,40 @@ def process_child(  # noqa: PLR0913  a child has that many sides, and all but on
     Exit code 0 is a normal end of the child (``returned``); any other, and a signal, is a crash
     with `ProcessFailed`. What cannot be started is `ProcessNotStarted`. `Child.value` is the pid.
 
-    A stop is SIGTERM; after *grace* seconds the whole process group is killed, and the error of
-    the `Exit` is `ProcessKilled`. Its reason is ``stopped``, however the process ends. What is
-    left of the group at any end is killed too, so nothing outlives the process but what has left
-    its group, as a daemon does: run programs in the foreground.
+    A stop is SIGTERM; after *grace* seconds the whole process group is killed, and the error of the
+    `Exit` is `ProcessKilled`. Its reason is ``stopped``, however the process ends. What is left of
+    the group at any end is killed too. A daemon leaves its group and outlives it: run programs in
+    the foreground.
 
-    The process has a session of its own, so Ctrl-C at a terminal does not reach it. Its stdin is
-    empty. Each line that it writes is told as `ProcessOutput`, and it never waits for a listener.
-    Windows has no SIGTERM: there it is killed at once, and alone.
+    The process has a session of its own, out of reach of Ctrl-C at a terminal. Its stdin is empty.
+    Each line that it writes is told as `ProcessOutput`, and it never waits for a listener. Windows
+    has no SIGTERM: there it is killed at once, and alone.
 
     Args:
         command: The program and its arguments. No shell is asked, unless it is the program:
-            ``["sh", "-c", "..."]``. A program without a slash is looked for in the ``PATH`` that
-            it gets. Everybody on the machine can read a command: put secrets into *env*.
-        name: What the child is called; by default after the program, and made unique in its
-            supervisor by ``-2``, ``-3``, and so on.
-        restart: When it is started again: ``permanent`` always, ``transient`` after it
-            failed, ``temporary`` never.
-        grace: How long, in seconds, it may take to end after SIGTERM; `math.inf` never kills it,
-            0 kills it at once. The *grace* of the `ChildSpec` is a second more, to collect what
-            was killed.
-        significant: Whether its end may be the end of its supervisor (``auto_shutdown``).
-        ready_within: How long it may take to be ready, in seconds; then it is stopped, and the
-            start has failed.
-        ready_when: A text that is in the line, of stdout or stderr, by which the process says
-            that it is ready; or a plain function that returns whether a line is the one. What
-            that raises is the crash of the child. By default the process is ready once it runs.
-        backoff: How restarts are put off; without it they are made at once.
+            ``["sh", "-c", "..."]``. A program without a slash is looked for in the ``PATH`` that it
+            gets. Everybody on the machine can read a command: put secrets into *env*.
+        name: Its name; by default the program's, made unique as for `child`.
+        restart: As for `child`.
+        grace: How long, in seconds, it may take to end after SIGTERM; `math.inf` never kills it, 0
+            kills it at once. The *grace* of the `ChildSpec` is a second more, to collect what was
+            killed.
+        significant: As for `child`.
+        ready_within: As for `child`, in seconds; then it is stopped.
+        ready_when: A text in the line, of stdout or stderr, that says it is ready; or a plain
+            function that returns whether a line does. What that raises is the crash of the child.
+            By default the process is ready once it runs.
+        backoff: As for `child`.
         env: Variables to add to the environment of this program; None takes one out.
-        cwd: The directory to run it in; by default that of this program. A program given by a
-            relative path is looked for there.
+        cwd: The directory to run it in; by default that of this program. A relative path of a
+            program starts there.
 
     Returns:
         The child, as data.
 
     Raises:
-        TypeError: If *command* is a string, or an argument is of another type.
-        ValueError: If *command* is empty or holds a NUL character, or an option makes no sense.
+        TypeError: *command* is a string, or an argument is of another type.
+        ValueError: *command* is empty or holds a NUL character, or an option makes no sense.
 
     Emits:
         ProcessStarted: When it runs.
@@ -156,12 +149,7 @@ def _as_list(command: object) -> list[str]:
 
 
 def _check_text(name: str, value: object) -> str:
-    """Return what the operating system can be given.
-
-    Raises:
-        TypeError: If it is neither a string nor a path.
-        ValueError: If the operating system has no way to write it.
-    """
+    """Return *value* as text that the operating system can be given."""
     text = given = value
     if isinstance(given, os.PathLike):
         text = cast("os.PathLike[str]", value).__fspath__()

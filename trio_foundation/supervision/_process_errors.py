@@ -1,7 +1,4 @@
-"""What can go wrong with a process.
-
-Two errors of the same facts are equal, so that a test can say what it expects.
-"""
+"""The errors of processes; two of the same facts are equal."""
 
 from __future__ import annotations
 
@@ -31,9 +28,9 @@ class _ProcessError(FoundationError):
 
 @final
 class ProcessNotStarted(_ProcessError):
-    """A process could not be started; the `OSError` that says why is the ``__cause__``.
+    """A process could not be started, by the `OSError` in ``__cause__``.
 
-    Whoever starts the child gets it as the cause of a `ChildStartFailed`.
+    It is itself the cause of a `ChildStartFailed`.
 
     Example:
         >>> print(ProcessNotStarted(("gunzpi", "log.gz"), "/var", "No such file or directory"))
@@ -59,10 +56,10 @@ class ProcessNotStarted(_ProcessError):
 
 @final
 class ProcessFailed(_ProcessError):
-    """A process ended by itself, and not as it should: that is the crash of its child.
+    """A process ended by itself, and not as it should: its child has crashed.
 
-    It has an exit code other than 0, or was ended by a signal, or was not ready yet. The last lines
-    of its stderr are in a note too, so the log and a traceback show them.
+    It had an exit code other than 0, was ended by a signal, or was not ready yet. The last lines of
+    its stderr are in a note too.
 
     Example:
         >>> print(ProcessFailed(("gunzip", "log"), 7, 1, ("gunzip: log: unknown suffix",)))
@@ -74,16 +71,16 @@ to see its stdout
     """
 
     pid: int
-    """The number that the process had."""
+    """The number that it had."""
 
     returncode: int
-    """Its exit code; below 0 the number of the signal that ended it, as -11 for SIGSEGV."""
+    """Its exit code; below 0 the number of the signal, as -11 for SIGSEGV."""
 
     stderr: tuple[str, ...]
-    """The last lines that it wrote to stderr: at most 20, of at most 500 bytes each."""
+    """The last lines of its stderr: at most 20, of at most 500 bytes each."""
 
     was_ready: bool
-    """Whether it was ready before it ended."""
+    """Whether it was ready before."""
 
     def __init__(
         self,
@@ -124,7 +121,7 @@ to see its stdout
 class ProcessKilled(_ProcessError):
     """A process did not end when it was told to, so it was killed, with its whole group.
 
-    It is the error of an `Exit` whose reason is ``stopped`` all the same.
+    The reason of its `Exit` is ``stopped`` all the same.
 
     Example:
         >>> print(ProcessKilled(("redis-server",), 7, 5.0, 5.0))
@@ -136,7 +133,7 @@ supervisor above had no time left
     """
 
     pid: int
-    """The number that the process had."""
+    """The number that it had."""
 
     after: float
     """How long it was given, in seconds."""

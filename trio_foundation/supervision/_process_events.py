@@ -1,8 +1,4 @@
-"""What is reported of children that are processes.
-
-They are a family of their own: who listens for restarts did not ask for what a process writes,
-which may be a thousand lines a second.
-"""
+"""What is reported of processes, apart from restarts: it may be a thousand lines a second."""
 
 from __future__ import annotations
 
@@ -19,19 +15,19 @@ __all__ = ["ProcessEvent", "ProcessExited", "ProcessOutput", "ProcessOverdue", "
 
 @attrs.frozen(kw_only=True)
 class ProcessEvent(Event):
-    """What the events of processes have in common; subscribe to it to hear them all."""
+    """The base of the events of processes: subscribe to it for all."""
 
     supervisor: str
-    """The path of the supervisor, from the outermost one: ``app/web``."""
+    """The supervisor's path, as ``app/web``."""
 
     child: str
-    """The name of the child."""
+    """The child's name."""
 
     incarnation: int
-    """Which start of the child the event belongs to; the first is 1."""
+    """Which start of the child; the first is 1."""
 
     pid: int
-    """The number of the process."""
+    """The process's number."""
 
 
 @final
@@ -56,11 +52,10 @@ class ProcessOutput(ProcessEvent):
     """Where it was written to."""
 
     line: str
-    """The line without its newline. Bytes that are no UTF-8 are replaced by ``U+FFFD``."""
+    """Without its newline; bytes that are no UTF-8 are replaced by ``U+FFFD``."""
 
     goes_on: bool = False
-    """Whether the line goes on in the next event of the stream: it is longer than 65,536
-    bytes."""
+    """Whether the line, longer than 65,536 bytes, goes on in the next event of the stream."""
 
 
 @final
@@ -72,7 +67,7 @@ class ProcessOverdue(ProcessEvent):
     level: ClassVar[int] = logging.WARNING
 
     after: float = attrs.field(repr="{:.4g}".format)
-    """How long ago it was told, by SIGTERM, in seconds."""
+    """How long ago it was sent SIGTERM, in seconds."""
 
 
 @final
@@ -83,11 +78,11 @@ class ProcessExited(ProcessEvent):
     name: ClassVar[str] = "foundation.supervision.process_exited"
 
     returncode: int
-    """Its exit code; below 0 the number of the signal that ended it, as -11 for SIGSEGV; 255 if
-    that is not known, since something else in this program has collected it."""
+    """Its exit code; below 0 the number of the signal, as -11 for SIGSEGV; 255 if not known, since
+    something else in this program has collected it."""
 
     was_told: bool
-    """Whether it was sent SIGTERM or SIGKILL before it ended."""
+    """Whether it was sent SIGTERM or SIGKILL before."""
 
     after: float = attrs.field(repr="{:.4g}".format)
     """How long it ran, in seconds."""

@@ -1,9 +1,7 @@
 """One run of a process, from its start until it is collected.
 
-A process outlives whoever started it, blocks when nobody reads its pipes, and stays as a
-zombie when nobody asks how it ended. So once it runs everything here is shielded: its pipes
-are read and its end is waited for, whatever happens to the child. Only one task listens for a
-stop, and it does nothing but send signals.
+Once it runs everything here is shielded: unread pipes would block it, and uncollected it would stay
+as a zombie. One task listens for a stop, and only sends signals.
 """
 
 from __future__ import annotations
@@ -89,7 +87,7 @@ class ProcessPlan:
 
 @enable_ki_protection
 async def run_process(plan: ProcessPlan, *, task_status: trio.TaskStatus[int]) -> None:
-    """Run a process until it ends or the child is stopped; the function of each such child."""
+    """Run a process until it ends or the child is stopped."""
     child = current_child()
     run = CURRENT.get()
     process = await _start(plan)
@@ -108,14 +106,7 @@ async def run_process(plan: ProcessPlan, *, task_status: trio.TaskStatus[int]) -
 
 
 async def _start(plan: ProcessPlan) -> trio.Process:
-    """Start the process.
-
-    Returns:
-        The process, which runs, or ran.
-
-    Raises:
-        ProcessNotStarted: If the operating system cannot, or would not tell how it ends.
-    """
+    """Start the process, or raise `ProcessNotStarted`."""
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -169,7 +160,7 @@ def _find(plan: ProcessPlan) -> str | None:
 @final
 @attrs.define(eq=False)
 class _Life:
-    """A process that runs, and all that is known of it."""
+    """A process that runs."""
 
     plan: ProcessPlan
     process: trio.Process
@@ -177,11 +168,11 @@ class _Life:
     task_status: trio.TaskStatus[int]
 
     grace: float
-    """How long it has to end when it is told to, in seconds."""
+    """How long it has to end when told to, in seconds."""
 
     started_at: float = attrs.field(init=False, factory=trio.current_time)
     told_at: float | None = attrs.field(init=False, default=None)
-    """When it was told to end, if it was."""
+    """When it was told to end."""
     overdue: float | None = attrs.field(init=False, default=None)
     """How long it was given, if that was not enough."""
     is_ready: bool = attrs.field(init=False, default=False)
@@ -199,7 +190,7 @@ class _Life:
     _last: deque[bytes] = attrs.field(init=False, factory=lambda: deque[bytes](maxlen=_LAST_LINES))
 
     async def live(self) -> None:
-        """Go on until the process has ended, is collected, and all that it wrote is told."""
+        """Go on until the process is collected and all that it wrote is told."""
         if wanted(ProcessStarted):
             self._emit(ProcessStarted, command=self.plan.command)
         if self.plan.ready_when is None:
@@ -226,12 +217,7 @@ class _Life:
                 await trio.aclose_forcefully(stream)
 
     def conclude(self) -> None:
-        """Say how it ended.
-
-        Raises:
-            ProcessFailed: If it failed.
-            ProcessKilled: If it had to be killed.
-        """
+        """Emit `ProcessExited`, and raise what the end amounts to."""
         returncode = self.returncode
         assert returncode is not None
         if wanted(ProcessExited):
@@ -293,8 +279,7 @@ class _Life:
     async def _hear_out(self) -> None:
         """Let the pipes be read until they are empty: some process may hold them for ever.
 
-        This is counted in steps. In seconds it would lose lines whenever some other task keeps
-        the program busy for as long.
+        Counted in seconds, lines would be lost whenever another task keeps the program busy.
         """
         before = -1
         while before != self._heard:
@@ -319,7 +304,7 @@ class _Life:
             self._give_up()
 
     async def _terminate(self) -> None:
-        """Tell the process to end, unless it was told before; then wait, up to its grace."""
+        """Tell the process to end, once; then wait, up to its grace."""
         if self.told_at is None:
             self.told_at = trio.current_time()
             if self.grace > 0:
@@ -410,10 +395,7 @@ class _Life:
 
 
 def _pidfd(pid: int) -> int | None:
-    """Return what is readable once the process has ended, where the system has it.
-
-    Nothing else tells of an end without collecting the process.
-    """
+    """Return what is readable once the process has ended, uncollected; None where there is none."""
     if sys.platform != "linux":
         return None
     try:
@@ -423,13 +405,10 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _look(pid: int) -> int | None:
-    """Return how a process ended, without collecting it; None if it runs, or nobody can look.
-
-    Raises:
-        ChildProcessError: If somebody else has collected it; `subprocess.Popen` would say 0.
-    """
+    """Return how a process ended, without collecting it; None if it runs, or nobody can look."""
     if sys.platform != "linux":
         return None
+    # ChildProcessError if something else has collected it; subprocess.Popen would say 0.
     found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     if found is None:
         return None

@@ -1,7 +1,6 @@
 """What is logged without being asked for: that something went wrong.
 
-A crash that is mended in silence hides the fault, so it goes to the log, as in Erlang. All else is
-told by events only.
+A crash that is mended in silence hides the fault. All else is told by events only.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _logger = logging.getLogger("trio_foundation.supervision")
 @final
 @attrs.frozen
 class _Traceback:
-    """Made into text only by a handler that writes it."""
+    """Made into text only when written."""
 
     exit: Exit
 
@@ -41,10 +40,7 @@ class _Traceback:
 
 
 def tell(event: Event, interrupt: Callable[[BaseException], None]) -> None:
-    """Emit an event; give *interrupt* what a handler raises that is no Exception.
-
-    A SystemExit, for example, must not tear the bookkeeping: it goes on up when all is stopped.
-    """
+    """Emit an event; give *interrupt* what a handler raises that is no Exception."""
     try:
         emit(event)
     except BaseException as error:  # noqa: BLE001  see above
@@ -58,7 +54,7 @@ def say(
     exc_info: bool = False,
     extra: Mapping[str, object] | None = None,
 ) -> None:
-    """Write to the log, which may be broken, and must not break what it tells of."""
+    """Write to the log, which may be broken."""
     with suppress(Exception):
         _logger.log(level, message, *args, exc_info=exc_info, extra=extra)
 
@@ -66,7 +62,7 @@ def say(
 def report_exit(supervisor: str, exit: Exit) -> None:
     """Log an end that was no good end.
 
-    A supervisor that gave up is one: only for the level above has it shut down in good order.
+    A supervisor that gave up is one, though the level above takes it for a shutdown.
     """
     extra = {"supervisor": supervisor, "child": exit.child, "exit": exit}
     if exit.reason == "shutdown" and not isinstance(exit.error, SupervisorFailed):
@@ -76,7 +72,7 @@ def report_exit(supervisor: str, exit: Exit) -> None:
 
 
 def report_unstopped(run: Incarnation, after: float) -> None:
-    """Log and emit that a child still runs, *after* seconds since it was cancelled."""
+    """Report a child that still runs, *after* seconds since it was cancelled."""
     entry = run.entry
     stack = ""
     with suppress(Exception):  # a frame may hold anything

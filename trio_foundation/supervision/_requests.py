@@ -32,14 +32,13 @@ class StartOrder:
 class Request:
     """One order: its caller is parked until the supervisor's loop has answered it.
 
-    When the caller is cancelled, a start that nobody has begun is withdrawn, without effect; a
-    start under way is cut short, and the caller is cancelled when the child is gone; a stop goes on
-    without it.
+    A cancelled caller withdraws a start that nobody has begun, cuts short one under way and waits
+    until the child is gone, and lets a stop go on.
     """
 
     verb: Verb
     subject: object
-    """What it is about: a `StartOrder`, or the name of a child."""
+    """A `StartOrder`, or the name of a child."""
     on_withdrawn: Callable[[], None] | None = None
     """Cuts short what was begun."""
     begun: bool = False
@@ -51,11 +50,11 @@ class Request:
 
     @property
     def is_void(self) -> bool:
-        """Whether it was withdrawn before anybody began with it; a stop never is."""
+        """Whether it was withdrawn before it was begun; a stop never is."""
         return self.withdrawn and self.verb != "stop"
 
     async def wait(self) -> object:
-        """Return the answer, or raise it, when there is one."""
+        """Return the answer, or raise it."""
         self._task = trio.lowlevel.current_task()
         answer: object = await trio.lowlevel.wait_task_rescheduled(self._abort)
         return answer
@@ -71,15 +70,15 @@ class Request:
         return trio.lowlevel.Abort.SUCCEEDED
 
     def answer(self, value: object) -> None:
-        """Let the caller go on with *value*, unless it was answered before."""
+        """Let the caller go on with *value*, unless answered before."""
         self._resolve(outcome.Value(value))
 
     def refuse(self, error: BaseException) -> None:
-        """Let the caller go on with *error* raised in it, unless it was answered before."""
+        """Raise *error* in the caller, unless answered before."""
         self._resolve(outcome.Error(error))
 
     def turn_down(self, error: BaseException) -> None:
-        """Refuse it before anybody has begun with it; a stop is done all the same."""
+        """Refuse it before it is begun; a stop is done all the same."""
         self.withdrawn = True
         self.refuse(error)
 

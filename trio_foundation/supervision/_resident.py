@@ -11,10 +11,9 @@ __all__ = ["Resident"]
 
 
 class Resident(Protocol):
-    """What stays behind a child while its incarnations come and go.
+    """What stays behind a child while its incarnations come and go, as the mailbox of a server.
 
-    The mailbox of a server is one: it takes messages before, between and after incarnations, and so
-    has to know where the child stands. Give it to the spec: ``attrs.evolve(spec, resident=it)``.
+    Give it to the spec: ``attrs.evolve(spec, resident=it)``.
 
     Example:
         >>> import attrs, trio
@@ -33,17 +32,15 @@ class Resident(Protocol):
     """
 
     def move_in(self, child: Child[Any]) -> None:
-        """Take note that a supervisor has taken the spec, as *child*.
-
-        It is called before anything is started.
+        """Take note that a supervisor has taken the spec, as *child*, before anything is started.
 
         Raises:
-            ValueError: If it cannot serve this child, for example because it serves another;
-                whoever handed over the spec gets it.
+            ValueError: It cannot serve this child, since it serves another, say; whoever handed
+                over the spec gets it.
         """
 
     def status(self, child: Child[Any], shown: object) -> object:
-        """Return what a snapshot tells of a child at this moment.
+        """Return what a snapshot tells of a child.
 
         Args:
             child: The child, which it may not serve any more.

@@ -1,7 +1,4 @@
-"""How the loop of a supervisor sleeps: until it is poked, or until something is due.
-
-An idle supervisor does not wake. One that waits for a child still does what is due for others.
-"""
+"""How the loop of a supervisor sleeps: until it is poked, or until something is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of a tree, as it is at one moment."""
+"""A picture of a tree, at one moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ChildCounts", "ChildSnapshot", "SupervisorSnapshot"]
 @final
 @attrs.frozen(kw_only=True)
 class ChildCounts:
-    """How many children a supervisor has, as Erlang's ``count_children`` tells it.
+    """How many children a supervisor has, as by Erlang's ``count_children``.
 
     Example:
         >>> ChildCounts(specs=3, active=2, supervisors=1, workers=2).active
@@ -23,16 +23,16 @@ class ChildCounts:
     """
 
     specs: int
-    """How many are in its book, running or not."""
+    """All in its book, running or not."""
 
     active: int
-    """How many are running now."""
+    """Those that run now."""
 
     supervisors: int
-    """How many in the book are supervisors."""
+    """Those in the book that are supervisors."""
 
     workers: int
-    """How many in the book are not."""
+    """Those in the book that are not."""
 
 
 @final
@@ -50,7 +50,7 @@ class ChildSnapshot:
     """Its name in the supervisor."""
 
     state: ChildState
-    """What it is doing."""
+    """See `Child.state`."""
 
     incarnation: int
     """How often it was started so far."""
@@ -59,13 +59,13 @@ class ChildSnapshot:
     """Whether it is itself a supervisor."""
 
     status: object
-    """What it shows of itself; see `Child.status`."""
+    """See `Child.status`."""
 
     last_exit: str | None
     """How its last incarnation ended, in a sentence; None if none has."""
 
     supervisor: SupervisorSnapshot | None
-    """The tree below it, if it is a supervisor that runs."""
+    """The tree below it, if it is a running supervisor."""
 
 
 @final

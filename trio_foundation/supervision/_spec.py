@@ -1,8 +1,4 @@
-"""What is to be kept running, written down as data.
-
-A spec is a plain value: it can be made at import time, kept in a list, and started more than once.
-Nonsense is refused here, where it is written.
-"""
+"""What is to be kept running, written down as data, and checked there."""
 
 from __future__ import annotations
 
@@ -41,10 +37,10 @@ class Liveness:
 
     After *misses* silent periods of *every* seconds, counted from readiness or the last beat, it is
     cancelled; its exit reason ``unresponsive`` counts as a crash. This finds a child that waits for
-    ever, and not one that never comes to a checkpoint, since nothing runs beside that.
+    ever, not one that never comes to a checkpoint.
 
     Raises:
-        ValueError: If *every* is not above 0 or *misses* is below 1.
+        ValueError: *every* is not above 0, or *misses* is below 1.
 
     Example:
         >>> Liveness(every=10.0, misses=2)
@@ -52,10 +48,10 @@ class Liveness:
     """
 
     every: float
-    """The longest time between two beats, in seconds."""
+    """One period, in seconds."""
 
     misses: int = 3
-    """How many periods in a row may pass in silence."""
+    """How many silent periods in a row are too many."""
 
     def __attrs_post_init__(self) -> None:
         check_seconds("every", self.every, above_zero=True, finite=True)
@@ -68,44 +64,42 @@ class Liveness:
 
 
 class ChildOptions(TypedDict, total=False):
-    """The keyword arguments of `child`, and so of ``start`` and ``start_soon``.
+    """The keyword arguments of `child`, ``start`` and ``start_soon``; `child` explains them.
 
     Example:
         >>> options: ChildOptions = {"restart": "transient", "grace": 1.0}
     """
 
     name: str | None
-    """What it is called; by default after its function."""
+    """Its name; by default its function's."""
 
     restart: Restart
-    """When it is started again: ``permanent``, ``transient`` or ``temporary``."""
+    """When it is started again."""
 
     grace: float
-    """How long it may take to stop when asked, and to clean up, in seconds."""
+    """How long it may take to stop, and again to clean up, in seconds."""
 
     significant: bool
-    """Whether its end may be the end of its supervisor."""
+    """Whether its end may end its supervisor."""
 
     ready_within: float
     """How long it may take to be ready, in seconds."""
 
     backoff: Backoff | None
-    """How restarts are put off."""
+    """How long restarts are put off."""
 
     liveness: Liveness | None
-    """How often it has to say that it is alive."""
+    """How often it has to beat."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class ChildSpec:
-    """A child to be kept running: what `child` returns.
-
-    Make one with `child`, and a variation with `attrs.evolve`.
+    """A child, written down by `child`; `attrs.evolve` makes a variation.
 
     Raises:
-        TypeError: If *async_fn* is no async function.
-        ValueError: If an option makes no sense.
+        TypeError: *async_fn* is no async function.
+        ValueError: An option makes no sense.
 
     Example:
         >>> import attrs
@@ -130,25 +124,25 @@ class ChildSpec:
     """When it is started again."""
 
     grace: float = _GRACE
-    """How long it may take to stop when asked, and then to clean up, in seconds."""
+    """How long it may take to stop when asked, and again to clean up, in seconds."""
 
     significant: bool = False
-    """Whether its end may be the end of its supervisor."""
+    """Whether its end may end its supervisor."""
 
     ready_within: float = math.inf
     """How long it may take to be ready, in seconds."""
 
     backoff: Backoff | None = None
-    """How restarts are put off; None restarts at once."""
+    """How long restarts are put off; None restarts at once."""
 
     liveness: Liveness | None = None
-    """How often it has to say that it is alive; None asks for nothing."""
+    """How often it has to beat; None asks for nothing."""
 
     kind: Literal["worker", "supervisor"] = "worker"
     """Whether it is itself a supervisor."""
 
     resident: Resident | None = attrs.field(default=None, repr=False, eq=False)
-    """What stays behind it while its incarnations come and go, if anything does."""
+    """What stays between its incarnations, if anything."""
 
     _default_name: str | None = attrs.field(
         default=None, repr=False, eq=False, alias="default_name"
@@ -185,34 +179,32 @@ def child(  # noqa: PLR0913  a child has that many sides, and all but one are na
     """Write down a child for a supervisor to keep running.
 
     A function that takes ``task_status`` is ready when it calls ``task_status.started``, as with
-    `trio.Nursery.start`; any other is ready at once. Bind keyword arguments with
-    `functools.partial`.
+    `trio.Nursery.start`; any other at once. Bind keyword arguments with `functools.partial`.
 
     Args:
-        async_fn: The function to run, again and again if need be.
+        async_fn: The function to run.
         *args: Its positional arguments.
-        name: What it is called; by default after its function, made unique in its supervisor by
-            ``-2``, ``-3``, and so on.
-        restart: When it is started again: ``permanent`` always, ``transient`` after it crashed,
+        name: Its name; by default its function's, made unique in its supervisor by ``-2``, ``-3``,
+            and so on.
+        restart: When it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         grace: How long, in seconds, it may take to stop when asked (if it asks for
             `stop_requested`), and again to clean up when cancelled (in `cleanup_scope`). `math.inf`
-            waits as long as it takes; 0 cancels at once and leaves no time.
-        significant: Whether its end may be the end of its supervisor (``auto_shutdown``); it has to
-            be transient or temporary then.
+            waits for it; 0 cancels at once and leaves no time.
+        significant: Whether its end may end its supervisor (``auto_shutdown``); not if permanent.
         ready_within: How long it may take to be ready, in seconds, or the start has failed.
-        backoff: How restarts are put off; without it they are made at once. A restart is dated when
-            it is made, so delays longer than the supervisor's *within* never exhaust its limit (but
-            for a limit of 0).
-        liveness: How often it has to say that it is alive.
+        backoff: How long restarts are put off; by default not at all. A restart is dated when it is
+            made, so delays longer than the supervisor's *within* never exhaust its limit (unless
+            that is 0).
+        liveness: How often it has to say that it is alive; by default never.
 
     Returns:
         The child, as data.
 
     Raises:
-        TypeError: If *async_fn* cannot be an async function, for example a coroutine. A plain
-            function is found out when it runs, since it may return something to await.
-        ValueError: If an option makes no sense.
+        TypeError: *async_fn* cannot be an async function, for example a coroutine. A plain function
+            is found out when it runs.
+        ValueError: An option makes no sense.
 
     Example:
         >>> async def poll(url, seconds): ...
@@ -248,7 +240,7 @@ def make_spec(
     *,
     restart: Restart = "permanent",
 ) -> ChildSpec:
-    """Return the spec that *caller* was given in pieces; *restart* is its default."""
+    """Return the spec of what *caller* was given; *restart* is its default."""
     if isinstance(async_fn, ChildSpec):
         raise TypeError(
             f"{caller} takes an async function, but got the spec of child {async_fn.name!r}: "
@@ -287,7 +279,7 @@ def make_spec(
 
 
 def is_supervisor(function: Callable[..., object]) -> bool:
-    """Return whether it is our own `supervise`, which says so of itself."""
+    """Return whether it is our own `supervise`."""
     return isinstance(function, FunctionType) and hasattr(function, "is_supervisor")
 
 

@@ -1,6 +1,6 @@
 """A supervisor whose children are started, restarted and stopped in order.
 
-While it does one thing, all else waits its turn; only its own end cuts it short.
+While it does one thing, all else waits; only its own end cuts it short.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class StaticEngine(Engine):
             self.dismiss(entry)
 
     def cut_short(self) -> None:
-        """Do nothing: the loop itself was doing what could be cut short."""
+        """Do nothing: the loop itself did what could be cut short."""
 
     def settle(self, run: Incarnation) -> None:
         self.dismiss(run.entry)
@@ -129,7 +129,7 @@ class StaticEngine(Engine):
                 return
 
     async def _is_started(self, run: Incarnation) -> bool:
-        """Return whether *run* is ready, or need not be; False is a failed start."""
+        """Return whether *run* is ready, or need not be."""
         await self._settle(run)
         if run.ready_at is not None:
             return True
@@ -174,7 +174,7 @@ class StaticEngine(Engine):
             run.announce()  # its exit is handled in its turn, but may be waited for until then
 
     async def _join(self, run: Incarnation) -> None:
-        """Wait until *run* has ended; who waits for its exit then sees what came of it."""
+        """Wait until *run* has ended; who waits for its exit sees what came of it."""
         for message in self.inbox:
             if isinstance(message, Request) and is_within(message.by, run):
                 message.turn_down(waits_for_itself(run, self.path))
@@ -229,7 +229,7 @@ class StaticEngine(Engine):
             entry.rest()
 
     async def _start_for(self, request: Request, entry: Entry) -> bool:
-        """Start *entry*, answer whoever waits for it, and return whether it counts as started."""
+        """Start *entry* for a caller; return whether it counts as started."""
         request.begun = True
         entry.request = request
         run = self.spawn(entry)
@@ -272,7 +272,7 @@ class StaticEngine(Engine):
         request.answer(None if run is None else run.exit)
 
     def delete(self, name: str) -> ChildSpec:
-        """Forget a child that is stopped, and return its spec; else raise `ChildRunning`."""
+        """Forget a child that is stopped, and return its spec."""
         self.check_open()
         entry = self.book.find(name)
         if not entry.at_rest:
@@ -283,7 +283,7 @@ class StaticEngine(Engine):
     # What starts without being waited for
 
     def start_soon(self, spec: ChildSpec, context: Context) -> Entry:
-        """Return the entry of a new child, which is started in its turn."""
+        """Return the entry of a new child, to be started in its turn."""
         self.check_open()
         self.check_significant(spec)
         entry = self.book.register(spec, context)
@@ -291,6 +291,6 @@ class StaticEngine(Engine):
         return entry
 
     def note_ready(self, run: Incarnation) -> None:
-        """Let whoever started it go on, and the loop, which waits for it."""
+        """Let whoever started it go on, and the loop."""
         Engine.note_ready(self, run)
         self.sleeper.poke()

@@ -27,17 +27,16 @@ async def supervise(
 ) -> None:
     """Keep children running until cancelled, failed, or shut down.
 
-    It is `open_supervisor` with nothing in the block, for where a function is wanted:
-    ``nursery.start(supervise, children)``.
+    It is `open_supervisor` as a function: ``nursery.start(supervise, children)``.
 
     Args:
         children: As for `open_supervisor`.
         task_status: Is given the `Supervisor` when the children are ready.
-        **options: Those of `open_supervisor`; *within* is in seconds.
+        **options: Those of `open_supervisor`.
 
     Raises:
-        ChildStartFailed: If a child fails to start.
-        RestartLimitReached: If the supervisor gave up.
+        ChildStartFailed: A child failed to start.
+        RestartLimitReached: The supervisor gave up.
 
     Cancellation:
         Stops the children, newest first, and goes on when they are gone.
@@ -73,9 +72,9 @@ def subtree(  # noqa: PLR0913  all but one are named
 ) -> ChildSpec:
     """Write down a supervisor as a child of another.
 
-    The `Child.value` of the child is the inner `Supervisor`. If that gives up, it is an orderly end
-    for the supervisor above, as in OTP: a permanent subtree is restarted, with an unspent limit,
-    and a transient one is not.
+    The `Child.value` is the inner `Supervisor`. That it gives up is an orderly end for the
+    supervisor above, as in OTP: a permanent subtree is restarted, with an unspent limit, a
+    transient one is not.
 
     Args:
         children: The children of the inner supervisor, oldest first.
@@ -85,18 +84,17 @@ def subtree(  # noqa: PLR0913  all but one are named
         within: As for `open_supervisor`, in seconds.
         auto_shutdown: As for `open_supervisor`.
         restart: When the subtree as a whole is started again.
-        grace: How long the subtree may take to stop, in seconds; then whatever still runs in it is
-            cancelled at once, with all cleaning up. By default it is waited for, since each child
-            has its own.
-        significant: Whether its end may be the end of the supervisor above.
+        grace: How long the subtree may take to stop, in seconds; then all that still runs in it is
+            cancelled at once, cleaning up included. By default it is waited for.
+        significant: Whether its end may end the supervisor above.
 
     Returns:
         The subtree, as data.
 
     Raises:
-        TypeError: If *children* holds anything but specs.
-        ValueError: If an option makes no sense.
-        ChildExists: If two children were given the same name.
+        TypeError: *children* holds anything but specs.
+        ValueError: An option makes no sense.
+        ChildExists: Two children were given the same name.
 
     Example:
         >>> import trio
@@ -132,10 +130,10 @@ def dynamic_subtree(
 ) -> ChildSpec:
     """Write down a dynamic supervisor as a child of another.
 
-    The `Child.value` of the child is the inner `DynamicSupervisor`, empty after each start.
+    The `Child.value` is the inner `DynamicSupervisor`, empty after each start.
 
     Args:
-        name: What both the child and the inner supervisor are called.
+        name: As for `subtree`.
         max_restarts: As for `open_dynamic_supervisor`.
         within: As for `open_dynamic_supervisor`, in seconds.
         max_children: As for `open_dynamic_supervisor`.
@@ -146,7 +144,7 @@ def dynamic_subtree(
         The subtree, as data.
 
     Raises:
-        ValueError: If an option makes no sense.
+        ValueError: An option makes no sense.
 
     Example:
         >>> import trio

@@ -46,21 +46,21 @@ class Supervisor(Handle):
     ) -> Child[Any]:
         """Add a child, to be started at the next step of the supervisor.
 
-        If it ends before it is ready, that counts as a crash of the child.
+        An end before it is ready counts as a crash.
 
         Args:
             async_fn: The function to run.
             *args: Its positional arguments.
-            **options: Those of `child`; times are in seconds.
+            **options: Those of `child`.
 
         Returns:
-            The child, in state ``starting``; wait for it with `Child.wait_ready`.
+            The child, ``starting``; `Child.wait_ready` waits for it.
 
         Raises:
-            TypeError: If *async_fn* is no async function.
-            ValueError: If an option makes no sense.
-            ChildExists: If there is a child of that *name*.
-            SupervisorClosed: If the supervisor has ended, or is ending.
+            TypeError: *async_fn* is no async function.
+            ValueError: An option makes no sense.
+            ChildExists: There is a child of that *name*.
+            SupervisorClosed: The supervisor has ended, or is ending.
 
         Example:
             >>> import trio
@@ -82,24 +82,23 @@ class Supervisor(Handle):
         *args: object,
         **options: Unpack[ChildOptions],
     ) -> Child[Any]:
-        """Add a child, start it, and wait until it is ready.
+        """Add a child, start it, and wait until it is ready, as `child` says.
 
-        It takes what `start_soon` takes, and raises what that raises, too. The child is ready when
-        it calls ``task_status.started``, or at once if it takes no ``task_status``.
+        It takes what `start_soon` takes, and raises what that raises, too.
 
         Returns:
             The child, running; or ignored, if it raised `IgnoreChild`.
 
         Raises:
-            ChildStartFailed: If it ended before it was ready, from its error. The child is
-                forgotten, and nothing is counted.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
-            RuntimeError: If a child calls it before it is ready itself, or while the supervisor
-                waits for it to end.
+            ChildStartFailed: It ended before it was ready. The child is forgotten, and nothing is
+                counted.
+            SupervisorClosed: The supervisor has ended, or ends meanwhile.
+            RuntimeError: A child calls it before it is ready itself, or while the supervisor waits
+                for it to end.
 
         Cancellation:
-            Before the child is ready: it is cancelled, joined and forgotten, and then the
-            `trio.Cancelled` goes on. Once it is ready only the supervisor stops it.
+            Before the child is ready: it is cancelled, joined and forgotten. Once it is ready only
+            the supervisor stops it.
 
         Example:
             >>> import trio
@@ -127,8 +126,8 @@ class Supervisor(Handle):
             As `start`.
 
         Raises:
-            TypeError: If *spec* is no `ChildSpec`.
-            ValueError: If it is significant and the supervisor never ends for its children.
+            TypeError: *spec* is no `ChildSpec`.
+            ValueError: It is significant, and the supervisor never ends for its children.
 
         Cancellation:
             As for `start`.
@@ -153,11 +152,11 @@ class Supervisor(Handle):
             The child, running; or ignored again.
 
         Raises:
-            ChildNotFound: If there is no such child.
-            ChildRunning: If it is not stopped.
-            ChildStartFailed: If it ended before it was ready, from its error; it stays stopped, and
-                nothing is counted.
-            SupervisorClosed: If the supervisor has ended, or ends meanwhile.
+            ChildNotFound: There is no such child.
+            ChildRunning: It is not stopped.
+            ChildStartFailed: It ended before it was ready; it stays stopped, and nothing is
+                counted.
+            SupervisorClosed: The supervisor has ended, or ends meanwhile.
             RuntimeError: As for `start`.
 
         Cancellation:
@@ -182,9 +181,9 @@ class Supervisor(Handle):
             What was written down about it.
 
         Raises:
-            ChildNotFound: If there is no such child.
-            ChildRunning: If it is not stopped.
-            SupervisorClosed: If the supervisor has ended, or is ending.
+            ChildNotFound: There is no such child.
+            ChildRunning: It is not stopped.
+            SupervisorClosed: The supervisor has ended, or is ending.
 
         Example:
             >>> import trio

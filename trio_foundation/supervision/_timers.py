@@ -1,7 +1,4 @@
-"""The next moments at which something is due, for one loop that sleeps until the first.
-
-A timer is forgotten when it is cleared, so it wakes no one later and keeps no child alive.
-"""
+"""The next moments at which something is due, for one loop that sleeps until the first."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class _Timer(Generic[OwnerT]):
 @final
 @attrs.define(eq=False)
 class Timers(Generic[OwnerT]):
-    """At most one due time an owner; owners that are due at once come in order of setting.
+    """At most one due time an owner; at the same time, in order of setting.
 
     Example:
         >>> timers = Timers()

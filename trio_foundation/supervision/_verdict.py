@@ -1,9 +1,4 @@
-"""What the end of an incarnation amounts to.
-
-A child may return, raise, be cancelled, or several at once, as a task group does in which one task
-fails while it is cancelled. This module says which reason of an `Exit` that is, and whether anybody
-may restart after it.
-"""
+"""What the end of an incarnation amounts to: the reason of an `Exit`, and who may restart."""
 
 from __future__ import annotations
 
@@ -34,10 +29,7 @@ class Judgement:
 def judge(
     raised: BaseException | None, ending: ExitReason | None, *, is_supervisor: bool
 ) -> Judgement:
-    """Return what it means that a child raised *raised*, or returned, while ended as *ending*.
-
-    That a supervisor gives up is an orderly end for the one above.
-    """
+    """Return what it means that a child raised *raised*, or returned, while *ending*."""
     error = without_cancelled(raised)
     if error is None:
         return Judgement(ending or "returned")
@@ -58,7 +50,7 @@ _RETURNED = Judgement("returned")
 
 
 def judge_run(run: Incarnation, raised: BaseException | None) -> Judgement:
-    """Return what the end of *run* means; *raised* is None if it returned."""
+    """Return what the end of *run* means."""
     if raised is None and run.ending is None and run.ready_at is not None:
         return _RETURNED
     spec = run.entry.spec

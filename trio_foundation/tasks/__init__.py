@@ -1,8 +1,8 @@
 """How do I get a batch done?
 
 `parallel_map` puts many items through a function, a few at a time, and returns all results;
-`open_map` hands them out one by one. Their tasks, and those of `TaskSupervisor.start_soon`, belong
-to a block of `open_task_supervisor`, so none is an orphan.
+`open_map` hands them out one by one. All tasks belong to a block of `open_task_supervisor`, so none
+is an orphan.
 """
 
 from __future__ import annotations

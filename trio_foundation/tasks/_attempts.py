@@ -14,15 +14,15 @@ from ._where import Way
 __all__ = ["Attempt", "Caller", "Misused", "attempt_of", "check_that_it_was_called"]
 
 Attempt: TypeAlias = Callable[[Any], Awaitable[Any]]
-"""Is called with an item, and returns a value."""
+"""Called with an item, returns a value."""
 
 
 class Misused(Exception):
-    """The function cannot be called with an item; the cause is raised instead."""
+    """The function cannot be called with an item; its cause is raised instead."""
 
 
 class Caller(Protocol):
-    """What calls an async function in its own way, as a `Retry` and a `CircuitBreaker` do.
+    """What calls an async function in its own way, as a `Retry` or `CircuitBreaker` does.
 
     Example:
         >>> class Twice:
@@ -33,7 +33,7 @@ class Caller(Protocol):
     """
 
     async def call(self, async_fn: Callable[..., Awaitable[Any]], /, *args: Any) -> object:
-        """Call the function, and return what it returns.
+        """Call the function.
 
         Args:
             async_fn: The function.
@@ -71,10 +71,7 @@ def attempt_of(
     retry: Caller | None,
     is_deaf: bool,
 ) -> Attempt:
-    """Return what is called with an item.
-
-    *timeout* is in seconds; a function *is_deaf* that does not hear that its time is over.
-    """
+    """Return what is called with an item; a thread *is_deaf* to the end of its time."""
     call = way.call if retry is None else _through(retry, way.call)
     if timeout is not None:
         call = (_at_most if is_deaf else _within)(timeout, call, name)
@@ -123,7 +120,7 @@ def _at_most(seconds: float, async_fn: Attempt, name: str) -> Attempt:
 
 
 def check_that_it_was_called(name: str, error: Exception) -> None:
-    """Raise `Misused` if a call failed before the function began: no item can help that."""
+    """Raise `Misused` if a call failed before the function began."""
     if isinstance(error, Misused):
         raise error
     if not isinstance(error, TypeError) or not is_of_callers(error):

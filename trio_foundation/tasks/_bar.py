@@ -21,16 +21,16 @@ def rich_progress(
     """Show how far a map has come, as a bar in the terminal.
 
     Args:
-        description: What is told before the bar.
-        file: Where the bar is drawn; by default standard error, apart from what the program prints.
+        description: What stands before the bar.
+        file: Where the bar is drawn; by default standard error.
 
     Returns:
-        The block, for ``with``; what it gives to its body is for *on_progress*, of one map.
+        The block, for ``with``; it gives the *on_progress* of one map to its body.
 
     Raises:
-        TypeError: If *description* is no string.
-        ValueError: If *description* is empty.
-        ModuleNotFoundError: If rich is missing: ``pip install 'trio-foundation[cli]'``.
+        TypeError: *description* is no string.
+        ValueError: *description* is empty.
+        ModuleNotFoundError: Rich is missing: ``pip install 'trio-foundation[cli]'``.
 
     Example:
         >>> import io, trio

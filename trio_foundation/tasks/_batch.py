@@ -1,4 +1,4 @@
-"""Items on their way through a function, a few at a time."""
+"""A map at work."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from ._rules import Pace
 __all__ = ["Batch", "Put"]
 
 Put: TypeAlias = Callable[[int, Any], object]
-"""Takes the number of an item, and what came of it."""
+"""Takes the number of an item, and its result."""
 
 _TURN = 32
-"""How many items are taken before others get their turn, even if the function never waits."""
+"""How many items are taken before other tasks get their turn."""
 
 
 @final
@@ -43,21 +43,15 @@ class Batch:
     A few workers pull a plain iterable. An async one may hold a cancel scope open from one item to
     the next, so one task alone pulls it, and starts another for each item.
 
-    It runs in the task that called for it, and is cancelled with that. A stand-in among the tasks
-    of its owner has it cancelled with those, and waited for by the block.
-
-    Args:
-        owner: Whose tasks these are.
-        plan: What to do.
-        put: Takes each result.
-        buffer: How many results may wait to be taken.
+    It runs in its caller's task; a stand-in among its owner's has it cancelled with those, and
+    waited for by the block. At most *buffer* results wait to be taken.
     """
 
     def __init__(self, owner: Owner, plan: Plan, put: Put, *, buffer: float) -> None:
         self.error: Exception | None = None
-        """What has ended the map early, and is no item's: raised in the end, bare."""
+        """What has ended the map early, and is no item's."""
         self.closing_error: Exception | None = None
-        """What an async input raised when it was cancelled, or closed before its end."""
+        """What an async input raised when it was cancelled or closed."""
         self._owner = owner
         self._plan = plan
         self._put = put if plan.on_progress is None else self._put_and_tell
@@ -76,7 +70,7 @@ class Batch:
 
     @enable_ki_protection
     async def run(self) -> None:
-        """Work on all items; raise what a nursery does, if anything gets out of an item."""
+        """Work on all items; raise as a nursery does."""
         try:
             with self._scope:
                 async with self._plan.place as way:
@@ -99,7 +93,7 @@ class Batch:
         self._room.unpark()
 
     async def raise_error(self) -> None:
-        """Raise what has ended the map early, if anything has, once."""
+        """Raise what has ended the map early, once."""
         if isinstance(self.error, TaskSupervisorNotRunning):
             await trio.lowlevel.checkpoint_if_cancelled()  # that comes of the same, and first
         error, self.error = self.error, None
@@ -132,7 +126,7 @@ class Batch:
         self._start_worker()
 
     def _end_input(self, error: Exception | None = None) -> Literal[False]:
-        """Note that there are no more items; return that there are none."""
+        """Note that there are no more items."""
         if not self._pace.has_ended:
             self._pace.end()
             self.error = self.error or error
@@ -140,12 +134,12 @@ class Batch:
         return False
 
     def _end_all(self) -> None:
-        """Let the nursery end, since nothing more begins."""
+        """Let the nursery end."""
         self._pace.end()
         self._begun_all.set()
 
     def _fail(self, error: BaseException | None) -> None:
-        """End it all at once, with an error that is no item's."""
+        """End it all with an error that is no item's."""
         assert isinstance(error, Exception)
         self.error = self.error or error
         self._scope.cancel(reason=f"the map has failed: {type(error).__name__}")
@@ -178,17 +172,13 @@ class Batch:
             self._end_all()
 
     def _start_worker(self) -> None:
-        """Start a worker if there is room for one more.
-
-        If the supervisor has no room, the others do the work; the next that finds it too much says
-        so.
-        """
+        """Start a worker if there is room; if the supervisor has none, the others do the work."""
         if self._source is not None and self._pace.wants_worker:
             with suppress(TooManyTasks):
                 self._start(self._work, self._source)
 
     def _start_next(self, source: Iterator[Any]) -> None:
-        """Start the next worker in a task of the map, where the input may be looked at."""
+        """Start the next worker, in a task of the map, where the input may be looked at."""
         if not self._pace.wants_worker:
             return
         try:
@@ -219,7 +209,7 @@ class Batch:
 
     # All in one function: another call, or another coroutine, is a tenth of the work on an item.
     async def _work_a_turn(self, source: Iterator[Any]) -> bool:  # noqa: C901, PLR0915
-        """Work on some items, and return whether there may be more."""
+        """Work on some items; return whether there may be more."""
         pace, put, attempt = self._pace, self._put, self._attempt
         audience, collects = self._owner.audience, self._plan.collects
         result: Any = None
@@ -337,7 +327,7 @@ class Batch:
         self._room.unpark()
 
     async def _do(self, number: int, item: object) -> Any:  # noqa: ANN401
-        """Work on an item, and return what is handed out."""
+        """Work on an item; return what is handed out."""
         try:
             value = await self._attempt(item)
         except Exception as error:
@@ -374,7 +364,7 @@ class Batch:
 
 
 def _closing(source: AsyncIterator[Any]) -> AbstractAsyncContextManager[Any]:
-    """Return a block that closes an async input, if it can be closed."""
+    """Return a block that closes an async input, if that can be closed."""
     closable: Any = source
     return aclosing(closable) if hasattr(source, "aclose") else nullcontext()
 
@@ -384,7 +374,7 @@ def _ignore(number: int, result: object) -> None:
 
 
 async def _next_of(source: AsyncIterator[Any]) -> Any:  # noqa: ANN401
-    """Return the next item; an input that was cancelled meanwhile is told so where it stands."""
+    """Return the next item; a cancellation is raised in the input, where it stands."""
     throw: Callable[[BaseException], Awaitable[Any]] | None = getattr(source, "athrow", None)
     if throw is not None and trio.current_effective_deadline() == -math.inf:
         try:

@@ -1,4 +1,4 @@
-"""What tasks and maps raise, or hand back as an error."""
+"""What tasks and maps raise, or hand back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["TaskCancelled", "TaskSupervisorNotRunning", "TaskTimeout", "TooManyT
 
 @final
 class TaskSupervisorNotRunning(FoundationError):
-    """No task supervisor is open to run the work, which would be an orphan without.
+    """No task supervisor is open to own the task.
 
     Example:
         >>> print(TaskSupervisorNotRunning())
@@ -23,7 +23,7 @@ class TaskSupervisorNotRunning(FoundationError):
     """
 
     name: str | None
-    """The name of the closed one; None if there was none."""
+    """The name of the closed one, if there was one."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)

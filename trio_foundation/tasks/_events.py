@@ -17,7 +17,7 @@ FinishedAs: TypeAlias = Literal["ok", "failed", "timed_out", "cancelled"]
 
 @attrs.frozen(kw_only=True)
 class TaskEvent(Event):
-    """The base class of what is told of tasks, and of the items of a map.
+    """The base class of events of tasks and of the items of a map.
 
     Example:
         >>> TaskStarted(supervisor="tasks", task="fetch", index=None).task
@@ -28,10 +28,10 @@ class TaskEvent(Event):
     """The name of the task supervisor."""
 
     task: str
-    """The name of the task; of an item, that of the function."""
+    """The name of the task, or of the function of a map."""
 
     index: int | None
-    """Which item of a map it is, from 0; None if it is none."""
+    """Which item of a map it is, from 0; None for a task."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""What is cut out of the tracebacks of errors that are handed out."""
+"""What is cut out of the tracebacks of errors."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ def is_of_callers(error: BaseException) -> bool:
 
 
 def without_callers(error: E) -> E:
-    """Return an error without those who called the function in its traceback.
-
-    They say nothing to the reader, and they know all results, which an error would keep.
-    """
+    """Return an error without our frames in its traceback, which know all results."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename in _CALLERS:
         traceback = traceback.tb_next

@@ -1,4 +1,4 @@
-"""All results of a map at once, once it is known whose tasks to use."""
+"""All results of a map at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["gather"]
 
 @enable_ki_protection
 async def gather(owner: Owner, plan: Plan) -> list[Any]:
-    """Return what came of each item, in the order that is asked for; raise as `parallel_map`."""
+    """Return and raise as `parallel_map`."""
     results: dict[int, Any] = {}
     batch = Batch(owner, plan, results.__setitem__, buffer=math.inf)
     error: BaseException | None = None

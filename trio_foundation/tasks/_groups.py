@@ -1,4 +1,4 @@
-"""What leaves a block of what its nursery has raised."""
+"""What leaves a block when its nursery has raised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Group: TypeAlias = BaseExceptionGroup[BaseException]
 
 
 def alone(error: BaseException) -> BaseException:
-    """Return an interrupt that tasks have raised alone, or one cancellation for many.
+    """Return the only interrupt in a group, or one cancellation for many.
 
     Example:
         >>> interrupt = KeyboardInterrupt()
@@ -33,7 +33,7 @@ def alone(error: BaseException) -> BaseException:
 
 
 def bare(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error of a nursery's body, the very object, out of the nursery's group.
+    """Return the very error of a nursery's body, out of the nursery's group.
 
     Example:
         >>> error = ExceptionGroup("the body's own", [ValueError()])

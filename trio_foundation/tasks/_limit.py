@@ -1,4 +1,4 @@
-"""How many run at once, if that may change meanwhile."""
+"""How many run at once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Limit:
     """How many items of a map run at once; it may be changed while the map runs.
 
     Raised, it starts more at once; lowered, it lets those that run end. Two maps with one limit of
-    3 run six at once; to share, give both one `Bulkhead` in which all may wait as *retry*.
+    3 run six at once; to share, give both as *retry* one `Bulkhead` with ``max_waiting=math.inf``.
 
     Args:
         value: How many, at least 1; `math.inf` for all.
 
     Raises:
-        TypeError: If *value* is no whole number.
-        ValueError: If *value* is below 1.
+        TypeError: *value* is no whole number.
+        ValueError: *value* is below 1.
 
     Example:
         >>> import trio
@@ -62,7 +62,7 @@ class Limit:
 
     @contextmanager
     def telling(self, listener: Callable[[], None]) -> Generator[None]:
-        """Call a function when the value changes, while the block lasts."""
+        """Call a function when the value changes, within the block."""
         key = object()
         self._listeners[key] = listener
         try:

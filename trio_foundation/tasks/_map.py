@@ -1,4 +1,4 @@
-"""Maps that find the supervisor of their tasks."""
+"""Maps that find their supervisor."""
 
 from __future__ import annotations
 
@@ -90,39 +90,36 @@ async def parallel_map(  # noqa: PLR0913  keywords, with defaults
         async_fn: The function that each item goes through; a plain one with *run_in*.
         items: Any iterable, pulled as needed; an async one is closed in the end.
         limit: How many items are worked on at once: a number, `math.inf`, or a `Limit`, which can
-            be changed meanwhile; by default, as many as there are cores.
-        timeout: How long an item may take, in seconds, with all that *retry* does, and from when
-            its process has started. One that takes longer becomes ``Failed(item, TaskTimeout)``.
+            be changed meanwhile; by default the number of cores.
+        timeout: How long an item may take, in seconds, its retries included, the start of its
+            process not. One that takes longer becomes ``Failed(item, TaskTimeout)``.
         ordered: Whether results come in the order of the items, or of their ends.
         on_error: With ``"collect"``, an item's error is its result, a `Failed`. With ``"raise"``,
-            values are returned, and the first error cancels the rest and is raised as by a nursery,
-            in a group.
+            the first error cancels the rest, and is raised in a group, as by a nursery.
         run_in: Where the function runs: an async one in a ``"task"``, a plain one in a
-            ``"thread"``, which cannot be cancelled and is waited for (but hears of it by
+            ``"thread"``, which is waited for when cancelled (and may ask
             `trio.from_thread.check_cancelled`), or in a ``"process"``, which is killed. This needs
             ``pip install 'trio-foundation[process]'``, and a function and items that can be pickled
             (with cloudpickle installed, lambdas too).
-        retry: What calls the function: a `Retry`, a `CircuitBreaker`, a `Pipeline`, or whatever has
-            such a method *call*. A `Retry` does not sleep towards *timeout*: the item fails with
-            its last error instead.
-        on_progress: A function that is told after each item how many are done, and of how many, or
-            None if that is not known.
-        tasks: Whose tasks these are; by default those of the nearest open block of
-            `open_task_supervisor`.
+        retry: What calls the function: a `Retry`, `CircuitBreaker`, `Pipeline` or other `Caller`. A
+            `Retry` does not sleep towards *timeout*: the item fails with its last error.
+        on_progress: Called after each item with how many are done, and of how many, or None if that
+            is not known.
+        tasks: Whose tasks these are; by default the nearest open `open_task_supervisor` block's.
 
     Returns:
         An `Ok` or `Failed` for each item; with ``on_error="raise"``, the values themselves.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed, or is cancelled
+        TaskSupervisorNotRunning: There is no task supervisor, or it has closed, or is cancelled
             meanwhile.
-        TooManyTasks: If the supervisor runs as many tasks as it may; the rest is cancelled.
-        TypeError: If an argument is of the wrong kind.
-        ValueError: If an option makes no sense.
-        ModuleNotFoundError: If *run_in* needs a package that is not installed.
-        Exception: What the input has raised, bare, when the items before it have ended; what
-            *on_progress* has raised, bare, at once.
-        BaseExceptionGroup: With ``on_error="raise"``, what the items have raised.
+        TooManyTasks: The supervisor runs *max_tasks* already; the rest is cancelled.
+        TypeError: An argument is of the wrong kind.
+        ValueError: An option's value is not allowed.
+        ModuleNotFoundError: *run_in* needs a package that is not installed.
+        Exception: Bare, what the input raised, when the items before it have ended, or what
+            *on_progress* raised, at once.
+        BaseExceptionGroup: With ``on_error="raise"``, what the items raised.
 
     Cancellation:
         Cancels the items that are worked on, and returns no results.
@@ -232,13 +229,10 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
 ) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Any]]:
     """Put each item through a function, some at a time, and hand out results as they come.
 
-    At most *limit* items are worked on, and at most *buffer* more results wait. So a slow consumer
-    holds the rest back, and so does a slow item at the head of an ordered map. With
+    A slow consumer holds the rest back, and so does a slow item at the head of an ordered map. With
     ``buffer=math.inf`` nothing waits.
 
-    Leaving the block cancels what is still worked on, and closes an async input. If the input
-    raises, the results of the items before it are handed out; then the channel raises that error,
-    once.
+    Leaving the block cancels what is still worked on, and closes an async input.
 
     Args:
         async_fn: As for `parallel_map`.
@@ -249,8 +243,7 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
         ordered: As for `parallel_map`.
         on_error: As for `parallel_map`; ``"raise"`` cancels the body too, as in a nursery.
         run_in: As for `parallel_map`.
-        buffer: How many results may wait for the consumer; by default, as many as *limit* is at the
-            start.
+        buffer: How many results may wait for the consumer; by default *limit* at the start.
         retry: As for `parallel_map`.
         on_progress: As for `parallel_map`.
         tasks: As for `parallel_map`.
@@ -260,12 +253,13 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
         `Failed`, or with ``on_error="raise"`` of values.
 
     Raises:
-        TaskSupervisorNotRunning: If there is no task supervisor, or it has closed; of the channel,
+        TaskSupervisorNotRunning: There is no task supervisor, or it has closed; of the channel,
             if it is cancelled meanwhile.
-        TooManyTasks: Of the channel, if the supervisor runs as many tasks as it may.
+        TooManyTasks: Of the channel, if the supervisor runs *max_tasks* already.
         TypeError, ValueError, ModuleNotFoundError: As `parallel_map`.
-        Exception: Of the channel, what the input or *on_progress* has raised.
-        BaseExceptionGroup: With ``on_error="raise"``, of the block, what the items have raised.
+        Exception: Of the channel, once: what the input raised, after the results before it, or what
+            *on_progress* raised.
+        BaseExceptionGroup: With ``on_error="raise"``, of the block, what the items raised.
 
     Cancellation:
         Of the block, cancels the items that are worked on. A cancelled ``receive`` has taken no
@@ -311,7 +305,7 @@ def open_map(  # noqa: PLR0913  keywords, with defaults
 
 
 class _Unsupervised:
-    """Opens a supervisor for one map alone."""
+    """Opens a supervisor for one map."""
 
     @asynccontextmanager
     async def open_map(self, *args: Any, **options: Any) -> AsyncGenerator[Any]:
@@ -322,7 +316,7 @@ class _Unsupervised:
 
 
 def _supervisor_for(tasks: TaskSupervisor | None) -> TaskSupervisor | None:
-    """Return whose tasks to use; None if there is nobody, and that is allowed."""
+    """Return whose tasks to use; None if nobody's, and that is allowed."""
     found = nearest() if tasks is None else tasks
     if found is None and is_flag_set("use_supervised_tasks_only"):
         raise TaskSupervisorNotRunning

@@ -22,10 +22,10 @@ __all__ = [
 ]
 
 OnError: TypeAlias = Literal["collect", "raise"]
-"""Whether an item's error is handed out like a result, or ends it all."""
+"""Whether an item's error is its result, or ends the map."""
 
 Progress: TypeAlias = Callable[[int, int | None], object]
-"""Told how many items are done, and of how many; None if nobody knows."""
+"""Told how many items are done, and of how many; None if unknown."""
 
 
 class MapOptions(TypedDict, total=False):
@@ -36,23 +36,23 @@ class MapOptions(TypedDict, total=False):
     """
 
     limit: float | Limit | None
-    """How many items are worked on at once; by default as many as there are cores."""
+    """How many items are worked on at once; by default the number of cores."""
 
     timeout: float | None
     """How long an item may take, in seconds; by default as long as it likes."""
 
     ordered: bool
-    """Whether results come in the order of the items, as by default, or of their ends."""
+    """Whether results come in the order of the items, the default, or of their ends."""
 
     retry: Caller | None
-    """What calls the function for each item, such as a `Retry` or a `CircuitBreaker`."""
+    """What calls the function, such as a `Retry`."""
 
     on_progress: Progress | None
-    """A function that is told how many are done, and of how many, or None."""
+    """Told how many are done, and of how many, or None."""
 
 
 def limit_of(limit: float | Limit | None) -> Limit:
-    """Return how many run at once; by default as many as there are cores."""
+    """Return how many run at once."""
     if isinstance(limit, Limit):
         return limit
     return Limit(_cores() if limit is None else limit)
@@ -65,7 +65,7 @@ def _cores() -> int:
 
 
 def buffer_of(buffer: float | None, limit: Limit) -> float:
-    """Return how many results may wait; by default as many as run at once."""
+    """Return how many results may wait."""
     if buffer is None:
         return limit.value
     return check_count("buffer", buffer, allow_inf=True)

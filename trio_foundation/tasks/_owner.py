@@ -33,7 +33,7 @@ class Owner:
         self.max_tasks: float = max_tasks
         self.running: int = 0
         self.was_cancelled: bool = False
-        """Whether a task has ended because the block was cancelled."""
+        """Whether a task has ended by the block's cancellation."""
         self.audience: Audience = Audience(TaskStarted, TaskFinished)
         self._nursery: trio.Nursery | None = nursery
         self._failed: WeakSet[_Reporting] = WeakSet()
@@ -44,14 +44,14 @@ class Owner:
         return self._nursery is not None
 
     def check_open(self) -> None:
-        """Refuse if the block takes no work."""
+        """Raise if the block takes no work."""
         if self._nursery is None:
             raise TaskSupervisorNotRunning(self.name)
 
     def start_soon(
         self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str
     ) -> None:
-        """Start a task in the block, from its own thread."""
+        """Start a task in the block."""
         self.check_open()
         if not trio.lowlevel.in_trio_run():
             raise RuntimeError(
@@ -68,7 +68,7 @@ class Owner:
     def start_work(
         self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str
     ) -> None:
-        """Start a task in the block, which counts itself out of *running*."""
+        """Start a task that counts itself out of *running*."""
         self._check_room()
         self.start_soon(async_fn, *args, name=name)
         self.running += 1
@@ -81,7 +81,7 @@ class Owner:
         *args: object,
         name: str,
     ) -> None:
-        """Start a task in a nursery, as one of ours, which counts itself out of *running*."""
+        """Start such a task in another nursery."""
         self._check_room()
         nursery.start_soon(async_fn, *args, name=name)
         self.running += 1
@@ -95,11 +95,11 @@ class Owner:
             raise TooManyTasks(self.name, self.max_tasks)
 
     def note_failed(self, task: _Reporting) -> None:
-        """Have an error logged at the end, if nobody asks for it."""
+        """Have its error logged at the end, if nobody asks."""
         self._failed.add(task)
 
     def close(self) -> None:
-        """Take no more work, and log the errors that nobody has asked for."""
+        """Take no more work; log the errors that nobody has asked for."""
         self._nursery = None
         for task in tuple(self._failed):
             task.report()
@@ -111,12 +111,12 @@ class Owner:
     def tell_finished(
         self, task: str, index: int | None, result: Ok[Any, Any] | Failed[Any], begun: float
     ) -> None:
-        """Emit how a task has ended that began at a time, in seconds."""
+        """Emit how a task has ended."""
         error = "" if isinstance(result, Ok) else told(result.error)
         self._tell(task, index, _how(result), error, begun)
 
     def tell_cancelled(self, task: str, index: int | None, begun: float) -> None:
-        """Emit that a task was cancelled that began at a time, in seconds."""
+        """Emit that a task was cancelled."""
         self._tell(task, index, "cancelled", "", begun)
 
     def _tell(

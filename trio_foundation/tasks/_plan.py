@@ -17,10 +17,7 @@ __all__ = ["Plan"]
 
 @final
 class Plan:
-    """A map, checked: what `parallel_map` takes, and *caller*, its name as users write it.
-
-    *timeout* is in seconds.
-    """
+    """A map, checked: what `parallel_map` takes, and *caller*, its name as users write it."""
 
     def __init__(  # noqa: PLR0913  it is made in one place
         self,
@@ -53,20 +50,20 @@ class Plan:
 
     @property
     def place(self) -> Place:
-        """Where the function can be called; entered once, before the first item."""
+        """Where the function can be called; entered once."""
         return self._place
 
     @property
     def total(self) -> int | None:
-        """How many items there are; None if nobody knows."""
+        """How many items there are, if known."""
         return len(self.items) if isinstance(self.items, Sized) else None
 
     def forget_items(self) -> None:
-        """Forget the items, which closes a generator that nobody else has."""
+        """Forget the items; this closes a generator that nobody else has."""
         self.items = ()
 
     def attempt_with(self, way: Way) -> Attempt:
-        """Return what is called with an item, made of what *place* gave."""
+        """Return what is called with an item, by what *place* gave."""
         return attempt_of(
             way,
             name=self.name,

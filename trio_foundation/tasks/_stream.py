@@ -1,4 +1,4 @@
-"""The results of a map one by one: what `open_map` gives."""
+"""The results of a map one by one."""
 
 from __future__ import annotations
 
@@ -31,16 +31,7 @@ class Results(trio.abc.ReceiveChannel[Any]):
         """What works on the items."""
 
     async def receive(self) -> object:
-        """Receive the next result, as soon as there is one.
-
-        Returns:
-            The result.
-
-        Raises:
-            trio.EndOfChannel: If there are no more.
-            trio.ClosedResourceError: If the channel was closed.
-            Exception: What has ended the map early, once, after the results before it.
-        """
+        """Receive the next result."""
         await trio.lowlevel.checkpoint_if_cancelled()
         has_waited = False
         while not self._queue and not self._is_closed:
@@ -82,11 +73,7 @@ class Results(trio.abc.ReceiveChannel[Any]):
 
 @final
 class MapBlock(AsyncBlock[Results]):
-    """The block of `open_map`.
-
-    The map runs in a task beside the body. Only what gets out of an item cancels the body, as in a
-    nursery.
-    """
+    """The block of `open_map`; the map runs in a task beside the body."""
 
     opens = "a map"
 

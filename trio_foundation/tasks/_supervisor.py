@@ -36,7 +36,7 @@ A = TypeVarTuple("A")
 
 @final
 class TaskSupervisor:
-    """Owns tasks: none of them outlives its block; what `open_task_supervisor` gives.
+    """Owns tasks, none of which outlives its block; what `open_task_supervisor` gives.
 
     Example:
         >>> import trio
@@ -71,7 +71,7 @@ class TaskSupervisor:
 
     @property
     def running(self) -> int:
-        """How many tasks it runs, those that work on items of its maps included."""
+        """How many tasks it runs, those of its maps included."""
         return self._owner.running
 
     @property
@@ -91,9 +91,9 @@ class TaskSupervisor:
             The task, to ask for its outcome or to cancel.
 
         Raises:
-            TypeError: If *async_fn* cannot be an async function.
-            TaskSupervisorNotRunning: If the block has ended.
-            TooManyTasks: If it runs as many tasks as it may.
+            TypeError: *async_fn* cannot be an async function.
+            TaskSupervisorNotRunning: The block has ended.
+            TooManyTasks: It runs *max_tasks* already.
 
         Emits:
             TaskStarted, TaskFinished.
@@ -317,7 +317,7 @@ class TaskSupervisor:
 
 @attrs.frozen
 class _Around:
-    """The supervisors around a task, the innermost first."""
+    """The supervisors around a task, innermost first."""
 
     tasks: TaskSupervisor
     others: _Around | None
@@ -327,7 +327,7 @@ _around: ContextVar[_Around | None] = ContextVar("trio_foundation.tasks", defaul
 
 
 def nearest() -> TaskSupervisor | None:
-    """Return the innermost supervisor that is still open, or None."""
+    """Return the innermost open supervisor."""
     found = _around.get()
     while found is not None and not found.tasks.is_open:
         found = found.others
@@ -343,7 +343,7 @@ def open_task_supervisor(
     task that fails hurts neither the body nor the others.
 
     Inside, and in tasks started there, `parallel_map`, `open_map` and `random_search` find the
-    nearest block by themselves.
+    nearest block.
 
     Args:
         name: What it is called, in errors and events.
@@ -353,8 +353,8 @@ def open_task_supervisor(
         The block, for ``async with``; it gives a `TaskSupervisor` to its body.
 
     Raises:
-        TypeError: If *name* is no string, or *max_tasks* no number.
-        ValueError: If *max_tasks* is below 1.
+        TypeError: *name* is no string, or *max_tasks* no number.
+        ValueError: *max_tasks* is below 1.
 
     Cancellation:
         While it waits, cancels the tasks and waits for them to end.

@@ -16,8 +16,8 @@ R_co = TypeVar("R_co", covariant=True)
 class Task(Generic[R_co]):
     """A task of a `TaskSupervisor`; what `TaskSupervisor.start_soon` returns.
 
-    One that fails hurts nobody else. Its error waits to be asked for by `outcome`; if nobody asks
-    until the task is forgotten, or its supervisor has closed, it is logged, once.
+    If it fails, and nobody asks for its `outcome` until the task is forgotten or its supervisor has
+    closed, the error is logged, once.
 
     Example:
         >>> import trio
@@ -56,11 +56,11 @@ class Task(Generic[R_co]):
         """Wait until it has ended.
 
         Returns:
-            What it returned, as `Ok`, or what it raised, as `Failed`: `TaskCancelled` if it was
-            cancelled. The item in both is the tuple of its arguments.
+            What it returned, as `Ok`, or what it raised, as `Failed`. The item in both is the tuple
+            of its arguments.
 
         Raises:
-            RuntimeError: If the task itself asks, and would wait for ever.
+            RuntimeError: The task itself asks.
 
         Cancellation:
             Does not touch the task; it can be asked again.

@@ -27,7 +27,7 @@ class Way:
     """Calls it with an item."""
 
     get_ready: Callable[[], Awaitable[object]] | None = None
-    """What is done before, outside the item's time."""
+    """Done before, outside the item's time."""
 
 
 Place: TypeAlias = AbstractAsyncContextManager[Way]

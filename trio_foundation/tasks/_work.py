@@ -23,10 +23,7 @@ _LOG = logging.getLogger("trio_foundation.tasks")
 
 @final
 class Work(Generic[R]):
-    """A function on its way, and then what became of it.
-
-    An error that nobody asks for until it is forgotten, or its owner has closed, is logged.
-    """
+    """A function on its way, and then what became of it."""
 
     __slots__ = (
         "__weakref__",
@@ -74,7 +71,7 @@ class Work(Generic[R]):
             del self  # an error may keep this frame
 
     async def wait(self) -> Ok[tuple[Any, ...], R] | Failed[tuple[Any, ...]]:
-        """Wait until it has ended; return what became of it."""
+        """Wait for its end; return what became of it."""
         if self._task is trio.lowlevel.current_task():
             raise RuntimeError(f"task {self.name} cannot wait for its own end: ask in another one")
         self._asking += 1
@@ -87,7 +84,7 @@ class Work(Generic[R]):
         return self.result
 
     def report(self) -> None:
-        """Log its error, unless somebody has asked for it or is asking."""
+        """Log its error, unless somebody asked, or asks."""
         if self._was_asked or self._asking:
             return
         self._was_asked = True

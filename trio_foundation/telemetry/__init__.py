@@ -1,8 +1,7 @@
 """What happened?
 
-The other rooms tell what they do in events: small frozen classes, each exported by the room that
-emits it. `subscribe` to them, or bring them to `logging` with `log_events`. Programs may declare
-and emit events of their own.
+The other rooms tell what they do in events, each exported by the room that emits it. `subscribe`
+to them, or bring them to `logging` with `log_events`. Programs may declare and emit their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an event is: a fact, frozen, with a name for log lines and fields for programs."""
+"""What an event is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Event", "HandlerFailed"]
 
 @attrs.frozen
 class Event:
-    """The base class of everything that can be subscribed to.
+    """The base class of all events.
 
-    A subclass is a frozen attrs class with a *name* of its own. One between this and the events of
-    a room needs no name; subscribing to it means subscribing to all of them.
+    A subclass is a frozen attrs class with a *name* of its own. A common base of several needs no
+    name; subscribing to it means subscribing to all of them.
 
     Example:
         >>> import attrs
@@ -30,17 +30,15 @@ class Event:
     """
 
     name: ClassVar[str]
-    """What such an event is called in logs and metrics: dotted, it says where it comes from,
-    as ``"foundation.supervision.child_started"`` does."""
+    """Its name in logs and metrics: dotted, with its source in front, such as
+    ``"foundation.supervision.child_started"``."""
 
     level: ClassVar[int] = logging.INFO
     """How serious such an event is, as a level of `logging`."""
 
     @property
     def severity(self) -> int:
-        """How serious this very event is.
-
-        It is the *level* of the class; override it if it depends on the fields.
+        """How serious this very event is: its *level*; override it if it depends on the fields.
 
         Example:
             >>> HandlerFailed(handler="h", event="e", error="x", traceback="").severity
@@ -54,8 +52,7 @@ class Event:
 class HandlerFailed(Event):
     """A handler raised, and was detached.
 
-    If nobody listens to this event, it is logged as an error on the logger
-    ``trio_foundation.telemetry``.
+    If nobody listens, it is logged as an error on the logger ``trio_foundation.telemetry``.
 
     Example:
         >>> import trio
@@ -76,11 +73,10 @@ class HandlerFailed(Event):
     """The qualified name of the handler."""
 
     event: str
-    """The *name* of the event that the handler was told."""
+    """The *name* of the event told."""
 
     error: str
     """The error's type and text."""
 
     traceback: str = attrs.field(repr=False)
-    """Where the handler raised, as text: a live traceback would keep alive all that its
-    frames refer to."""
+    """Where the handler raised, as text, which keeps no frames alive."""

@@ -1,8 +1,6 @@
 """Who is told of an event.
 
-Watching costs nothing where nobody watches: an event is built only if somebody listens, which
-takes one look-up to find out. And it does not hurt what is watched: a handler that raises is
-detached and reported. Subscriptions belong to one `trio.run`; two runs in a process share nothing.
+Subscriptions belong to one `trio.run`. Where nobody listens, an event costs one look-up.
 """
 
 from __future__ import annotations
@@ -61,24 +59,24 @@ def subscribe(
     """Have a function called with every event of some types, until the block ends.
 
     Handlers are called in the order of their subscriptions, in the task that emits, and delay it:
-    keep them quick. To do more, ``send_nowait`` the event into a memory channel, and let a task
-    receive it. Give the channel room: a full one raises `trio.WouldBlock`, which detaches the
-    handler as any error does.
+    keep them quick. To do more, ``send_nowait`` the event into a memory channel with room (a full
+    one raises `trio.WouldBlock`), and let a task receive it.
 
     A handler that raises an `Exception` is detached, and `HandlerFailed` is emitted. Handlers may
-    emit, subscribe and unsubscribe; one that is gone is not called any more, one that is new is not
-    told of the event under way. Subscribed twice, a handler is called twice.
+    emit, subscribe and unsubscribe; one that is gone is not called any more, a new one is not told
+    of the event under way. Subscribed twice, a handler is called twice. Two Trio runs in a process
+    share nothing.
 
     Args:
-        handler: A plain function of one argument, the event.
-        *event_types: The classes of the events, subclasses included; with none, all events.
+        handler: A plain function of the event.
+        *event_types: Their classes, subclasses included; with none, all events.
 
     Returns:
-        The block, for ``with``; leaving it ends this subscription and no other.
+        The block, for ``with``; leaving it ends this subscription only.
 
     Raises:
-        TypeError: If *handler* is async or not callable, or one of the types is no event class.
-        RuntimeError: If there is no Trio run.
+        TypeError: *handler* is async or not callable, or a type is no event class.
+        RuntimeError: Outside a Trio run.
 
     Example:
         >>> import trio
@@ -105,14 +103,14 @@ def subscribe(
 def wanted(event_type: type[Event]) -> bool:
     """Return whether anybody listens to events of this type.
 
-    Ask before you build an event: where nobody listens, the question is all that it costs. Outside
-    a Trio run, and in threads, the answer is no.
+    Ask before you build an event, to save the cost. Outside a Trio run, and in threads, the answer
+    is no.
 
     Args:
-        event_type: The class of the event that would be emitted.
+        event_type: The class of the event to emit.
 
     Raises:
-        TypeError: If *event_type* is no event class.
+        TypeError: *event_type* is no event class.
 
     Example:
         >>> if wanted(HandlerFailed):
@@ -129,15 +127,15 @@ def wanted(event_type: type[Event]) -> bool:
 class Audience:
     """Whether anybody listens to events of some types, kept up to date.
 
-    It answers what `wanted` does, by an attribute, for code that asks many thousand times a second.
-    It belongs to the Trio run in which it is made.
+    It is `wanted` as an attribute, for code that asks many thousand times a second. It belongs to
+    the Trio run in which it is made.
 
     Args:
-        *event_types: The classes of the events that would be emitted.
+        *event_types: The classes of the events to emit.
 
     Raises:
-        TypeError: If one of them is no event class.
-        RuntimeError: If there is no Trio run.
+        TypeError: One of them is no event class.
+        RuntimeError: Outside a Trio run.
 
     Example:
         >>> import trio
@@ -160,7 +158,7 @@ class Audience:
     """Whether anybody listens."""
 
     since: float
-    """Since when somebody listens, or nobody does, in seconds by `trio.current_time`."""
+    """Since when that is so, in seconds by `trio.current_time`."""
 
     def __init__(self, *event_types: type[Event]) -> None:
         hub = _find_hub()
@@ -176,14 +174,14 @@ class Audience:
 def emit(event: Event) -> None:
     """Tell an event to everybody who listens to its type.
 
-    An `Exception` of a handler never gets here; anything else, a `KeyboardInterrupt` for example,
-    goes on up. Outside a Trio run, and in threads, nothing happens.
+    An `Exception` of a handler does not come out here; anything else, such as a
+    `KeyboardInterrupt`, does. Outside a Trio run, and in threads, nothing happens.
 
     Args:
         event: What happened.
 
     Raises:
-        TypeError: If *event* is no event.
+        TypeError: *event* is no event.
 
     Emits:
         HandlerFailed: For each handler that raised, after it was detached.
@@ -222,7 +220,7 @@ def emit(event: Event) -> None:
 
 @attrs.define(eq=False)
 class Subscription:
-    """One handler, told of some types of events while the block is open."""
+    """One handler, told of events while the block is open."""
 
     _hub: Hub
     handler: Callable[[Any], object]
@@ -248,7 +246,7 @@ class Subscription:
 
     @enable_ki_protection
     def end(self) -> None:
-        """Detach the handler, if it still is attached."""
+        """Detach the handler."""
         self.is_open = False
         self._hub.subscriptions.pop(self, None)
         self._hub.note_change()
@@ -257,8 +255,7 @@ class Subscription:
 class Hub(dict[type[Event], tuple[Subscription, ...]]):
     """Who listens to what, in one Trio run.
 
-    As a dictionary it is the answers found so far, by the exact type of the event; whatever changes
-    the subscriptions clears it.
+    As a dictionary it holds the answers so far, by exact type; a change of subscriptions clears it.
     """
 
     def __init__(self) -> None:
@@ -267,7 +264,7 @@ class Hub(dict[type[Event], tuple[Subscription, ...]]):
         self.audiences: WeakSet[Audience] = WeakSet()
 
     def note_change(self) -> None:
-        """Forget all answers, since the subscriptions have changed."""
+        """Forget all answers."""
         self.clear()
         for audience in self.audiences:
             self.inform(audience)

@@ -1,4 +1,4 @@
-"""Events as log records: a line for people, and attributes for machines."""
+"""Events as log records."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ def log_events(
 
     A record's level is the event's *severity*, its message the event's name and fields. For
     machines, each field is an attribute of the record (through ``extra``), and ``event`` is the
-    event's name. A field whose name the record needs for itself gets an underscore behind it:
-    ``name_``.
+    event's name. A field whose name the record needs itself gets an underscore: ``name_``.
 
     What goes wrong in a supervisor is logged without this, on ``trio_foundation.supervision``: to
     have it once, raise the level of that logger.
 
     Args:
-        logger: Where to log; by default the logger ``trio_foundation``.
-        *event_types: The classes of the events, as for `subscribe`; with none, all events.
+        logger: Where to log; by default ``trio_foundation``.
+        *event_types: As for `subscribe`; with none, all events.
 
     Returns:
         The block, for ``with``.
 
     Raises:
-        TypeError: If *logger* is no logger, or one of the types is no event class.
-        RuntimeError: If there is no Trio run.
+        TypeError: *logger* is no logger, or a type is no event class.
+        RuntimeError: Outside a Trio run.
 
     Example:
         >>> import logging, sys, trio
@@ -88,7 +87,7 @@ class Shape:
     """The message of every such record, so that tools can group by it."""
 
     shown: tuple[tuple[str, Write], ...]
-    """The fields that are filled into it, and how: as the event's `repr` shows them."""
+    """The fields filled into it, and how: as the event's `repr` does."""
 
     keys: tuple[tuple[str, str], ...]
     """Each field's name in the event and in the record."""

@@ -2,9 +2,8 @@
 
 Put faults into a program (`Faults`, `open_storm`, `rejecting`), run it under many task schedules
 (`explore`), cancel it at each step (`cancel_at_each_step`), and check what must always hold: no
-task left, no message lost, no leak, children stopped in order (`assert_no_tasks_left` and its
-like). `capture_events` tells a test what has happened. All of it runs on virtual time, and leaves
-the library as it is: `open_test_supervisor` only bears more restarts. The fixtures for pytest are
+task left, no message lost, no leak, children stopped in order. `capture_events` tells a test what
+has happened. All run on virtual time, and leave the library as it is. The fixtures for pytest are
 in ``trio_foundation.testing.pytest_plugin``.
 """
 

@@ -16,18 +16,18 @@ def rejecting(
 ) -> AbstractContextManager[None]:
     """Let a breaker reject a share of its calls at random, until the block ends.
 
-    The breaker's state does not change; a call that is rejected is not made.
+    The breaker's state does not change; rejected calls are not made.
 
     Args:
         breaker: The breaker.
-        share: Which share of the calls is rejected, from 0 to 1.
+        share: The share of calls to reject, from 0 to 1.
         rng: What decides; the same seed rejects the same calls.
 
     Returns:
         The block, for ``with``.
 
     Raises:
-        ValueError: If *share* is below 0 or above 1.
+        ValueError: *share* below 0 or above 1.
 
     Example:
         >>> import random, trio

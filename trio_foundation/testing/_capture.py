@@ -44,17 +44,17 @@ def capture_events(
 def capture_events(*event_types: type[Event]) -> AbstractContextManager[CapturedEvents[Any]]:
     """Capture the events of some types, in order, until the block ends.
 
-    All are kept, also after the block: name the types that you look for if there are millions.
+    All are kept, also after the block: if there are millions, name the types you look for.
 
     Args:
-        *event_types: The classes of the events, subclasses included; with none, all events.
+        *event_types: Their classes, subclasses included; with none, all events.
 
     Returns:
         The block, for ``with ... as events``; *events* is a `CapturedEvents`.
 
     Raises:
-        TypeError: If one of the types is no event class.
-        RuntimeError: If there is no Trio run.
+        TypeError: A type that is no event class.
+        RuntimeError: Outside a Trio run.
 
     Example:
         >>> import trio
@@ -83,7 +83,7 @@ def _capture(event_types: tuple[type[Event], ...]) -> Generator[CapturedEvents[A
 
 @attrs.define(eq=False)
 class _Captured:
-    """One event, and whether `CapturedEvents.wait_for` has returned it."""
+    """One event."""
 
     event: Any
     was_waited_for: bool = False
@@ -98,12 +98,12 @@ class _Record:
     waiting: ParkingLot = attrs.field(factory=ParkingLot)
 
     def note(self, event: Event) -> None:
-        """Add an event, and wake those who wait for one."""
+        """Add an event; wake those who wait."""
         self.captured.append(_Captured(event))
         self.waiting.unpark_all()
 
     def end(self) -> None:
-        """Wake those who wait for an event: there will be none."""
+        """Wake those who wait: no more will come."""
         self.ended = True
         if self.waiting:  # else there may be no run any more
             self.waiting.unpark_all()
@@ -112,7 +112,7 @@ class _Record:
     def take(
         self, event_type: type[EventT], predicate: Callable[[EventT], object] | None
     ) -> EventT | None:
-        """Return the next one that matches, each once."""
+        """Return the next match, each once."""
         for captured in self.captured:
             event = captured.event
             if captured.was_waited_for or not isinstance(event, event_type):
@@ -125,7 +125,7 @@ class _Record:
 
 @final
 class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
-    """The events that were told in a block, in order: a sequence, made by `capture_events`.
+    """The events of a block, in order: a sequence, made by `capture_events`.
 
     Example:
         >>> import trio
@@ -165,7 +165,7 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
         """Return the events of one type, subclasses included, in order.
 
         Args:
-            event_type: The class of the events.
+            event_type: Their class.
 
         Example:
             >>> import trio
@@ -184,21 +184,21 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
     ) -> EventT:
         """Wait for an event, or return one that was told before.
 
-        Each event is returned once: the next call goes on to the next that matches.
+        Each is returned once: the next call goes on to the next that matches.
 
         Args:
-            event_type: The class of the event; a subclass will do.
-            predicate: A plain function that says whether an event is the one; by default each is.
+            event_type: Its class; a subclass will do.
+            predicate: A plain function: whether an event is the one; by default any is.
 
         Returns:
-            The first event that matches and was not returned before.
+            The first match not returned before.
 
         Raises:
-            AssertionError: If the block has ended without one. It shows those that there were.
-            TypeError: If *event_type* is no class of events.
+            AssertionError: The block has ended without one; shows the last 40 there were.
+            TypeError: *event_type* is no event class.
 
         Cancellation:
-            Leaves nothing behind: the event can still be waited for.
+            The event can still be waited for.
 
         Example:
             >>> import trio
@@ -237,12 +237,11 @@ class CapturedEvents(Sequence[EventT_co], Generic[EventT_co]):
         """Assert that some events were told in this order; others may be in between.
 
         Args:
-            *expected: Each a class, or a tuple of a class and the values of some of its fields.
+            *expected: Each a class, or a tuple of a class and the values of some fields.
 
         Raises:
-            AssertionError: If they were not. It shows the first that is missing, and
-                all there were.
-            TypeError: If one is neither, or names a field that the class has not.
+            AssertionError: They were not; shows the first missing, and the last 40 there were.
+            TypeError: One is neither, or names an unknown field.
 
         Example:
             >>> import trio
@@ -276,7 +275,7 @@ class _Expected:
 
     @classmethod
     def read(cls, expected: ExpectedEvent) -> _Expected:
-        """Return what a user has written; nonsense is a TypeError."""
+        """Return what a user has written, checked."""
         nothing: Mapping[str, object] = {}
         event_type, fields = expected if isinstance(expected, tuple) else (expected, nothing)
         if not (isinstance(event_type, type) and issubclass(event_type, Event)):
@@ -314,7 +313,7 @@ def _told_of_missing(
 
 
 def listed(events: Iterable[Event]) -> str:
-    """Return the events for a message, one in a line."""
+    """Return the last events for a message, one a line."""
     lines = [f"    #{number}: {event!r}" for number, event in enumerate(events)]
     if not lines:
         return "no event was captured"

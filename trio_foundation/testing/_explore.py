@@ -31,30 +31,28 @@ def explore(
 ) -> None:
     """Run an async scenario in many orders of its tasks, and under many faults.
 
-    Each seed stands for one order of the tasks that are ready, for the numbers that come from
-    `random`, and for one throw of the dice of `Faults.at_random`. The error of a run that fails
-    says how to have it again. It starts Trio itself: call it from a plain test.
+    Each seed stands for one order of the ready tasks, for the numbers from `random`, and for one
+    throw of the dice of `Faults.at_random`. The error of a failed run says how to have it again.
+    It starts Trio itself: call it from a plain test.
 
     Threads and real sockets cannot be repeated; nor the order of a set of strings, unless
     ``PYTHONHASHSEED`` is set.
 
     Args:
-        scenario: An async function without arguments. It fails by raising anything.
+        scenario: An async function without arguments, which fails by raising anything.
         seeds: Which runs to make.
-        faults: What to throw at the children of all its supervisors; each run has its own copy,
-            by `Faults.again`.
-        clock: What makes the clock of each run; by default a virtual one, which jumps when all
-            tasks wait.
-        timeout: After how many seconds, by that clock, a run that is not over has failed.
+        faults: For the children of all its supervisors; each run has its own copy, by
+            `Faults.again`.
+        clock: Makes each run's clock; by default a virtual one, which jumps when all tasks wait.
+        timeout: After how many seconds, by that clock, an unfinished run has failed.
 
     Raises:
-        TypeError: If *scenario* is no async function.
-        ValueError: If there is no seed to try; or, when all runs are over, if there are faults for
-            a child of whom none has run.
-        RuntimeError: If it is called within a Trio run, or this version of Trio cannot be seeded.
-        BaseException: Whatever the scenario raises, the same object, with a note that tells
-            the seed and the faults. A `trio.TooSlowError` if a run is not over in time, or if tasks
-            keep one another so busy that virtual time stands still.
+        TypeError: *scenario* is no async function, or another argument of the wrong kind.
+        ValueError: No seeds; or, after all runs, faults for a child that never ran.
+        RuntimeError: Within a Trio run, or with a version of Trio that cannot be seeded.
+        BaseException: Whatever the scenario raises, the same object, with a note of the seed and
+            the faults. A `trio.TooSlowError` if a run is not over in time, or its tasks keep one
+            another so busy that virtual time stands still.
 
     Example:
         >>> import trio
@@ -106,7 +104,7 @@ def _try(
     template: Faults | None,
     clock: Callable[[], Clock],
 ) -> set[Fault]:
-    """Make one run; return the faults for children of whom none ran."""
+    """Make one run; return the unmet faults."""
     faults = None if template is None else template.again(seed)
     with seeded(seed):
         try:
@@ -143,7 +141,7 @@ async def _run(
 
 
 class _Watch(Instrument):
-    """Ends a run in which virtual time stands still while tasks keep one another busy."""
+    """Ends a run whose tasks never let virtual time pass."""
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()

@@ -1,8 +1,4 @@
-"""Faults that are thrown at the children of a program under test.
-
-The program needs no change: `Faults.active` reaches every child that runs, and each that is
-started.
-"""
+"""Faults that are thrown at the children of a program under test."""
 
 from __future__ import annotations
 
@@ -34,26 +30,24 @@ _KINDS = get_args(FaultKind)
 class Faults:
     """A plan of faults, the dice for more, and what has become of them.
 
-    A checkpoint of a child is each time that its own task waits, or lets others run; the tasks
-    that it starts do not count. Checkpoints, and messages of a server, count from 1, over all
-    incarnations of the child, from when the faults become active. Each fault of the plan happens
-    once: a child that crashes at its third checkpoint does not crash at the third of its next
-    incarnation. A message counts when its handler begins; its fault is for the first checkpoint
-    after that.
+    A checkpoint of a child is each time its own task waits, or lets others run; the tasks it
+    starts do not count. Checkpoints, and messages of a server, count from 1, over all
+    incarnations of the child, from when the faults become active. Each planned fault happens
+    once. A message counts when its handler begins; its fault is for the first checkpoint after
+    that.
 
-    A crash breaks off what the child waits for, within a shield too, and is raised there; where it
-    waits for the end of a nursery of its own, in a task of the nursery. Where neither can be (what
-    was waited for has happened already, or a part of this library waits for its own tasks), the
-    fault is for the next checkpoint where it can. After ten that will not do, the child is
-    cancelled too, which cuts its cleaning up short. A fault that its child never comes to is
-    `pending`.
+    A crash breaks off what the child waits for, within a shield too, and is raised there; at the
+    end of a nursery of its own, in a task of the nursery. Where neither can be (what was waited
+    for has happened, or a part of this library waits for its own tasks), it is for the next
+    checkpoint where it can. After ten that will not do, the child is cancelled too, which cuts
+    its cleaning up short.
 
     Args:
-        seed: What `at_random` is decided by.
+        seed: What decides `at_random`.
         plan: Faults to begin with.
 
     Raises:
-        TypeError: If *plan* holds anything but faults.
+        TypeError: *plan* holds anything but faults.
 
     Example:
         >>> import trio
@@ -85,22 +79,22 @@ child 'supervisor/work', at its checkpoint 3
 
     @property
     def seed(self) -> int:
-        """What the dice were seeded with."""
+        """The seed of the dice."""
         return self._seed
 
     @property
     def plan(self) -> tuple[Fault, ...]:
-        """The faults that were planned one by one."""
+        """The faults planned one by one."""
         return tuple(self._plan)
 
     @property
     def fired(self) -> tuple[Fault, ...]:
-        """The faults that have happened, those at random too: a plan that repeats them."""
+        """The faults that have happened, random ones too: a plan that repeats them."""
         return tuple(self._fired)
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults of the plan that have not happened."""
+        """The planned faults that have not happened."""
         left = list(self._plan)
         for fault in self._fired:
             if fault in left:
@@ -109,7 +103,7 @@ child 'supervisor/work', at its checkpoint 3
 
     @property
     def unmet(self) -> tuple[Fault, ...]:
-        """The faults of the plan whose child has not run while they were active: misspelt, say."""
+        """The planned faults whose child has not run while they were active: misspelt, say."""
         return tuple(
             fault
             for fault in self._plan
@@ -118,7 +112,7 @@ child 'supervisor/work', at its checkpoint 3
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The paths of the children that run now, oldest first, while the faults are active."""
+        """The paths of the children that run, oldest first; none unless the faults are active."""
         return () if self._session is None else tuple(self._session.driven)
 
     # What is to happen
@@ -133,13 +127,10 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that what a child waits for raises an error.
 
-        The arguments are those of `Fault`.
+        Arguments and errors as for `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().crash("bank", at_message=2, error=ConnectionError).plan
@@ -152,15 +143,12 @@ child 'supervisor/work', at its checkpoint 3
     def hang(
         self, child: str, *, at_checkpoint: int | None = None, at_message: int | None = None
     ) -> Self:
-        """Plan that a child does not go on after a checkpoint, until it is cancelled.
+        """Plan that a child does not go on after a checkpoint until cancelled.
 
-        The arguments are those of `Fault`.
+        Arguments and errors as for `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().hang("worker", at_checkpoint=1).plan
@@ -178,13 +166,10 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that a child goes on *seconds* seconds later after a checkpoint.
 
-        The arguments are those of `Fault`.
+        Arguments and errors as for `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().delay("worker", 10, at_checkpoint=1).plan
@@ -201,14 +186,11 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that all of a child is cancelled, as by a scope around its function.
 
-        It ends as one that has returned, and is restarted as its spec says. The arguments are those
-        of `Fault`.
+        It ends as if returned, and is restarted as its spec says. Arguments and errors as for
+        `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().cancel("worker", at_checkpoint=1).plan
@@ -221,13 +203,10 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that what a child waits for raises `KeyboardInterrupt`, which ends the program.
 
-        The arguments are those of `Fault`.
+        Arguments and errors as for `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().interrupt("worker", at_checkpoint=1).plan
@@ -247,14 +226,10 @@ child 'supervisor/work', at its checkpoint 3
     ) -> Self:
         """Plan that before a checkpoint no task runs for *seconds* seconds, as in a busy loop.
 
-        A `trio.testing.MockClock` jumps instead, which takes no real time. The arguments are those
-        of `Fault`.
+        A `trio.testing.MockClock` jumps instead. Arguments and errors as for `Fault`.
 
         Returns:
-            These faults, for more.
-
-        Raises:
-            TypeError, ValueError: As `Fault` does.
+            These faults.
 
         Example:
             >>> Faults().starve("worker", 0.5, at_checkpoint=1).plan
@@ -274,20 +249,20 @@ child 'supervisor/work', at its checkpoint 3
         seconds: float = 1.0,
         limit: float = math.inf,
     ) -> Self:
-        """Plan faults at random, at each checkpoint of some children, or of all.
+        """Plan faults at random, at the checkpoints of some children, or of all.
 
         Args:
-            *names: The children, as in `Fault`; with none, all children.
-            rate: How likely a fault is at each checkpoint, from 0 to 1.
+            *names: The children, as in `Fault`; with none, all.
+            rate: The chance of a fault at each checkpoint, from 0 to 1.
             kinds: What may happen, each as likely.
-            seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
-            limit: How many faults there are at most.
+            seconds: How many seconds a ``delay`` or a ``starve`` lasts.
+            limit: How many faults at most.
 
         Returns:
-            These faults, for more.
+            These faults.
 
         Raises:
-            ValueError: If an option makes no sense.
+            ValueError: An option that makes no sense.
 
         Example:
             >>> faults = Faults(seed=7).at_random(rate=0.01, kinds=["crash", "delay"])
@@ -309,7 +284,7 @@ child 'supervisor/work', at its checkpoint 3
         """Return faults of the same plan and rates, of which none has happened.
 
         Args:
-            seed: What theirs at random are decided by.
+            seed: What decides their `at_random`.
 
         Example:
             >>> Faults().crash("worker", at_checkpoint=1).again(7)
@@ -325,11 +300,10 @@ child 'supervisor/work', at its checkpoint 3
         """Let the faults happen, to all children of this Trio run, until the block ends.
 
         Returns:
-            The block, for ``with``, which gives these faults to its body. It is entered once; for
-            another time take `again`.
+            The block, for ``with ... as faults``, entered once; for another time take `again`.
 
         Raises:
-            RuntimeError: If they were active before, or there is no Trio run.
+            RuntimeError: They were active before, or there is no Trio run.
 
         Example:
             >>> import trio
@@ -353,14 +327,14 @@ child 'supervisor/work', at its checkpoint 3
         """Let one more fault happen now, at the checkpoint where a child is.
 
         Args:
-            child: Whom it is for, as in `Fault`; of several that run, the first.
+            child: As in `Fault`; of several that run, the first.
             kind: What happens to it.
-            seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
+            seconds: How many seconds a ``delay`` or a ``starve`` lasts.
             error: The class of what a ``crash`` raises.
 
         Raises:
-            ValueError: If no such child runs.
-            RuntimeError: If the faults are not active.
+            ValueError: No such child runs.
+            RuntimeError: The faults are not active.
 
         Example:
             >>> import trio
@@ -507,12 +481,7 @@ class _Session(Instrument):
 
 
 def check_kinds(kinds: Iterable[FaultKind]) -> tuple[FaultKind, ...]:
-    """Return *kinds*, if they are some.
-
-    Raises:
-        TypeError: If it is one word.
-        ValueError: If there is none, or one that is none.
-    """
+    """Return *kinds*, checked."""
     if isinstance(kinds, str):
         raise TypeError(f"kinds must be a list of them: write kinds=[{kinds!r}]")
     checked = tuple(kinds)

@@ -1,10 +1,9 @@
-"""What stands between Trio and the task of a child, and passes on what the two say.
+"""What stands between Trio and the task of a child.
 
-A task is a coroutine: each time it waits it yields to Trio what it waits for, and gets back what
-came of it. This takes the place of the public `trio.lowlevel.Task.coro`, as greenback does, sees
-each checkpoint, and may answer for Trio. It breaks a wait off by a `trio.CancelScope` just around
-it, so whoever is waited for keeps no entry of a task that has gone; an error raised in the midst
-of a wait would leave one.
+A task that waits yields to Trio what it waits for, and gets back what came of it. `Driven` takes
+the place of the public `trio.lowlevel.Task.coro`, as greenback does, and may answer for Trio. It
+breaks a wait off by a `trio.CancelScope` around it: an error raised in the midst of a wait would
+leave whoever is waited for an entry of a task that has gone.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _PATIENCE = 10
 
 
 class Pilot(Protocol):
-    """Who says which faults there are, and is told which of them have happened."""
+    """Says which faults there are; is told which have happened."""
 
     is_active: bool
 
@@ -49,14 +48,10 @@ class Pilot(Protocol):
 
 @final
 class Driven(Coroutine[Any, Any, Any]):
-    """The coroutine of a task, with somebody who may interfere at each checkpoint.
+    """Replaces the coroutine of a child's own task, and may interfere at each checkpoint.
 
-    Args:
-        task: The task; its coroutine is replaced by this.
-        path: The path of the child whose own task it is.
-        armed: The child's faults that wait for a checkpoint where they can happen; what one
-            incarnation has not got, the next one gets.
-        pilot: Who says which faults there are.
+    *armed* are the child's faults that wait for a checkpoint where they can happen; what one
+    incarnation has not got, the next one gets.
     """
 
     def __init__(
@@ -69,8 +64,7 @@ class Driven(Coroutine[Any, Any, Any]):
         self._pilot = pilot
         self._own_scope = _scope_of(task)
         self._wait: trio.CancelScope | None = self._own_scope
-        """What breaks off the present wait; before the first one seen here, the child's scope,
-        which cancels its cleaning up too."""
+        """Breaks off the present wait; before the first, all of the child, cleaning up included."""
         self._striking: Fault | None = None
         self._misses = 0
         self._pauses: list[Fault] = []
@@ -84,7 +78,7 @@ class Driven(Coroutine[Any, Any, Any]):
         return self._course.send(value)
 
     def throw(self, *error: Any) -> Any:  # noqa: ANN401  likewise
-        """Go on with an error; Trio does so if a task yields what is not Trio's."""
+        """Go on with an error, as Trio does with a task that yields what is not Trio's."""
         return self._course.throw(*error)
 
     def close(self) -> None:
@@ -133,7 +127,7 @@ class Driven(Coroutine[Any, Any, Any]):
         return (yield from self._answer(value))
 
     def _answer(self, value: outcome.Outcome[Any]) -> Generator[Any, Any, Any]:
-        """Return what the task is told in place of what Trio says."""
+        """Return what the task is told in place of Trio's answer."""
         is_cancelled = isinstance(value, outcome.Error) and isinstance(value.error, trio.Cancelled)
         fault, self._striking = self._striking, None
         pauses, self._pauses = self._pauses, []
@@ -167,7 +161,7 @@ class Driven(Coroutine[Any, Any, Any]):
             trio.lowlevel.remove_instrument(guard)
 
     def _leave_behind(self) -> None:
-        """Leave to the next incarnation what this one has not got."""
+        """Leave the rest to the next incarnation."""
         self._armed.extendleft(reversed(self._pauses))
         if self._striking is not None:
             self._armed.appendleft(self._striking)
@@ -175,7 +169,7 @@ class Driven(Coroutine[Any, Any, Any]):
     # Faults
 
     def strike(self) -> None:
-        """Let what is armed happen where the task is, as far as it can."""
+        """Let what is armed happen where the task is, if it can."""
         while self._armed and self._striking is None:
             fault = self._armed.popleft()
             if fault.kind in {"crash", "interrupt"}:
@@ -192,7 +186,7 @@ class Driven(Coroutine[Any, Any, Any]):
                     _starve(fault.seconds)
 
     def _strike_down(self, fault: Fault) -> bool:
-        """Return whether the fault happens, or can at least be tried."""
+        """Return whether the fault happens, or is at least tried."""
         joined = self._nursery_joined()
         if joined is not None:
             # The end of a nursery cannot be broken off. But the nursery can: by a task in it.
@@ -236,7 +230,7 @@ class Driven(Coroutine[Any, Any, Any]):
 
 
 async def _rest(fault: Fault) -> None:
-    """Wait as long as the fault says, or until cancelled."""
+    """Wait as the fault says."""
     await trio.sleep(fault.seconds if fault.kind == "delay" else math.inf)
 
 
@@ -264,7 +258,7 @@ async def _crash(fault: Fault, path: str, checkpoint: int) -> None:
 
 
 def _scope_of(task: trio.lowlevel.Task) -> trio.CancelScope:
-    """Return the scope that a supervisor runs the child's function in."""
+    """Return the scope of the child's function."""
     child = task.context.copy().run(current_child)
     run = child._entry.run  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     assert run is not None

@@ -1,8 +1,7 @@
-"""Whose task is it?
+"""Which task is a child's own: the one in which a supervisor runs its function.
 
-The task in which a supervisor runs the function of a child is the child's own. The tasks that
-the function starts, and the loop of a supervisor within, run in the child's context as well;
-faults are for the child's own task.
+The tasks that the function starts, and the loop of a supervisor within, run in the child's context
+as well.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ __all__ = ["Reach", "living_tasks"]
 
 
 class Reach:
-    """Tells the own tasks of children; show it each task once, parents first."""
+    """Tells the own tasks of children; is shown each task once, parents first."""
 
     def __init__(self) -> None:
         self._known = WeakKeyDictionary[Child[Any], int]()
-        """The incarnation whose own task was seen last."""
+        """The incarnation seen last."""
 
     def path_of(self, task: trio.lowlevel.Task) -> str | None:
-        """Return the path of the child whose own task this is, or None."""
+        """Return the path of the child whose own task this is."""
         child = _child_in(task.context)
         if child is None or not task.name.endswith(f"/{child.name}"):
             return None
@@ -38,7 +37,7 @@ class Reach:
 
 
 def living_tasks() -> Iterator[trio.lowlevel.Task]:
-    """Yield all tasks of this run, parents first, and siblings by name."""
+    """Yield all tasks, parents first, siblings by name."""
     root = trio.lowlevel.current_root_task()
     queue = [] if root is None else [root]
     while queue:

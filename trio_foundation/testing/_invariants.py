@@ -1,4 +1,4 @@
-"""What has to hold whatever happens: no task is left, no message is lost, the order is kept."""
+"""What has to hold whatever happens."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ __all__ = ["Counted", "assert_conserved", "assert_no_tasks_left", "assert_stoppe
 def assert_no_tasks_left() -> Generator[Callable[[], None]]:
     """Assert that a block leaves no task behind, in the whole Trio run.
 
-    Tasks that were there before it may stay. If the block raises, its error goes on and nothing is
-    asserted.
+    Older tasks may stay. If the block raises, its error goes on and nothing is asserted.
 
     Yields:
         A function of no arguments, which asserts the same in the middle of the block.
 
     Raises:
-        AssertionError: If there is one more task. It shows the name and the line of each.
+        AssertionError: A task is left; shows the name and the line of each.
 
     Example:
         >>> import trio
@@ -87,9 +86,9 @@ LAWS: dict[type, tuple[str, tuple[str, ...]]] = {
 class Counted(Protocol):
     """What has figures that have to add up.
 
-    It is a `trio_foundation.messaging.Mailbox`, `trio_foundation.messaging.Address` or
-    `trio_foundation.messaging.Ref`, a `trio_foundation.resilience.CircuitBreaker`, a
-    `trio_foundation.cache.Cache`, `trio_foundation.workflows.SerialOperations`, or a
+    A `trio_foundation.messaging.Mailbox`, `trio_foundation.messaging.Address` or
+    `trio_foundation.messaging.Ref`, `trio_foundation.resilience.CircuitBreaker`,
+    `trio_foundation.cache.Cache`, `trio_foundation.workflows.SerialOperations` or
     `trio_foundation.agents.Coordinator`.
 
     Example:
@@ -109,22 +108,22 @@ class Counted(Protocol):
         | SerialStatistics
         | CoordinatorStatistics
     ):
-        """Return the figures, as they are now."""
+        """Return the present figures."""
         ...
 
 
 def assert_conserved(counted: Counted) -> None:
-    """Assert that whatever went in has come out, or is in there still.
+    """Assert, at any moment, that whatever went in has come out, or is in there still.
 
     Of a mailbox, an address or a ref: ``sent == received + dropped + used``. Of the others: what
-    the docstring of their statistics promises. It may be asked at any moment.
+    the docstring of their statistics promises.
 
     Args:
         counted: One of those that `Counted` lists.
 
     Raises:
-        AssertionError: If the figures do not add up. It shows them.
-        TypeError: If it has no figures that could.
+        AssertionError: The figures do not add up; shows them.
+        TypeError: It has no such figures.
 
     Example:
         >>> from trio_foundation.messaging import open_mailbox
@@ -162,19 +161,19 @@ IN_ORDER = frozenset(
 def assert_stopped_in_order(events: Iterable[Event], supervisor: str | None = None) -> None:
     """Assert that a supervisor has stopped its children newest first, one after the other.
 
-    A child is asked to stop only if no newer one runs, and the one before it is gone. That holds at
-    the end of a supervisor, and in a group restart. A child that ``stop_child`` stopped does not
-    count, and a start that the end cuts short comes first. It is not for a
+    At the end of a supervisor, and in a group restart, a child is asked to stop only when no newer
+    one runs and the one before it is gone. A child that ``stop_child`` stopped does not count; a
+    start that the end cuts short comes first. Not for a
     `trio_foundation.supervision.DynamicSupervisor`, which stops all at once.
 
     Args:
         events: What was captured, from before the supervisor was opened: all, or each
             `trio_foundation.supervision.ChildEvent`.
-        supervisor: The path of the supervisor, ``app/web``; not needed if there is only one.
+        supervisor: Its path, ``app/web``; not needed if there is only one.
 
     Raises:
-        AssertionError: If the order was another, or no child was stopped at all.
-        ValueError: If *supervisor* is left out and there are several, or none.
+        AssertionError: Another order, or no child was stopped.
+        ValueError: *supervisor* is left out and there are several, or none.
 
     Example:
         >>> import trio
@@ -222,10 +221,10 @@ class _Course:
     """Who runs, as the events tell."""
 
     tells_ready: bool
-    """Whether any event tells who is ready; else all are taken to be."""
+    """Whether events tell who is ready; else all are."""
 
     order: list[str] = attrs.field(factory=list[str])
-    """All that were started, oldest first; who is restarted keeps its place."""
+    """All started, oldest first; who is restarted keeps its place."""
 
     running: set[str] = attrs.field(factory=set[str])
     starting: set[str] = attrs.field(factory=set[str])
@@ -235,7 +234,7 @@ class _Course:
     stops: int = 0
 
     def follow(self, event: ChildEvent) -> str | None:
-        """Take note of an event; return what is wrong with it, if anything is."""
+        """Note an event; return what is wrong with it."""
         if isinstance(event, ChildStarted):
             self._start(event)
         elif isinstance(event, ChildReady):

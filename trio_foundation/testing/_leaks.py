@@ -1,9 +1,8 @@
 """Whether something that is done again and again takes more memory each time.
 
-A leak of a hundred bytes a call is a megabyte after ten thousand calls, which no accident
-explains. But accidents there are: Python keeps freed objects for later use, tables grow
-in jumps, Trio forgets past deadlines a thousand at a time. So memory is measured when all that
-is swept out, and a growth counts only if it comes again with each repetition.
+Accidents take memory too: Python keeps freed objects for later use, tables grow in jumps, Trio
+forgets past deadlines a thousand at a time. So memory is measured when all that is swept out, and
+a growth counts only if it comes again with each repetition.
 """
 
 from __future__ import annotations
@@ -42,15 +41,14 @@ async def assert_no_leak(
     rounds: int = 10_000,
     growth: float = 1.1,
 ) -> None:
-    """Assert that something may be done any number of times, and takes no more memory for it.
+    """Assert that something done any number of times takes no more memory.
 
-    A tenth of the *rounds* warm it up. Then come all. The memory that was taken since the call,
-    and is still held after a garbage collection, may then be *growth* times what it was before
-    them, or 8 KiB more. If it is more, they are repeated; it is a leak if it grows three times
-    over.
+    A tenth of the *rounds* warm it up, then come all. What was taken since the call, and is still
+    held after a garbage collection, may then be *growth* times what it was before them, or 8 KiB
+    more. If it is more, they are repeated; growth three times over is a leak.
 
-    Tracing memory makes the rounds two to three times as slow. There may be other tasks, but none
-    that never rests: it waits until all are blocked. Turn logging off if a test keeps its records.
+    Tracing memory makes the rounds two to three times as slow. Other tasks must rest at times: it
+    waits until all are blocked. Turn logging off if a test keeps its records.
 
     Args:
         function: What is done in a round, sync or async.
@@ -59,10 +57,10 @@ async def assert_no_leak(
         growth: How many times the memory before may be held afterwards, at least 1.
 
     Raises:
-        AssertionError: If it leaks. It shows how much in a round, of which types there are more
-            objects, and which lines have allocated them.
-        TypeError: If *rounds* is no whole number, or *growth* no number.
-        ValueError: If *rounds* is below 1, or *growth* below 1.
+        AssertionError: It leaks; shows how much a round, which types have more objects, and which
+            lines allocated them.
+        TypeError: *rounds* is no whole number, or *growth* no number.
+        ValueError: *rounds* or *growth* below 1.
 
     Cancellation:
         Goes into the function; the rounds end with the one in hand.
@@ -109,7 +107,7 @@ async def _repeat(function: Callable[..., object], args: tuple[Any, ...], rounds
 
 
 async def _measure() -> int:
-    """Return how many bytes are held, once nothing is held by accident."""
+    """Return how many bytes are held, none of them by accident."""
     await wait_all_tasks_blocked()
     await _sweep_deadlines()
     gc.collect()  # a full one, which also gives back what Python keeps for later use
@@ -117,10 +115,7 @@ async def _measure() -> int:
 
 
 async def _sweep_deadlines() -> None:
-    """Let Trio forget the cancel scopes that are over: it does so when there are many.
-
-    Each timeout that was not needed leaves one, of a kilobyte or so.
-    """
+    """Let Trio forget the cancel scopes that are over: it does so only when there are many."""
     many = 1_100
     far = trio.current_time() + 1e300
     for _ in range(10):
@@ -138,7 +133,7 @@ async def _sweep_deadlines() -> None:
 
 @attrs.frozen
 class _Census:
-    """How many objects there are of each type, and how much each line has allocated."""
+    """The objects of each type, and what each line has allocated."""
 
     types: collections.Counter[str]
     lines: tracemalloc.Snapshot

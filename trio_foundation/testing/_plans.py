@@ -25,21 +25,21 @@ def fault_plans(
 ) -> SearchStrategy[tuple[Fault, ...]]:
     """Return a strategy of Hypothesis for plans of faults; install Hypothesis for it.
 
-    A plan that makes a test fail shrinks to few faults, early ones, of the first of *kinds*.
+    A plan that fails shrinks to few faults, early ones, of the first of *kinds*.
 
     Args:
         names: The children that faults may be for.
-        kinds: What may happen to them; an ``interrupt``, which ends the program, must be asked for.
+        kinds: What may happen; an ``interrupt``, which ends the program, must be asked for.
         size: How many faults a plan has at most.
-        checkpoints: Up to which checkpoint of a child there are faults.
-        seconds: How long a ``delay`` or a ``starve`` lasts at most, in seconds.
+        checkpoints: The last checkpoint of a child that may have faults.
+        seconds: How many seconds a ``delay`` or a ``starve`` lasts at most.
 
     Returns:
-        The strategy, for `hypothesis.given`; what it makes is for the *plan* of `Faults`.
+        The strategy, for `hypothesis.given`; it makes the *plan* of `Faults`.
 
     Raises:
-        ValueError: If an option makes no sense.
-        ModuleNotFoundError: If Hypothesis is not installed.
+        ValueError: An option that makes no sense.
+        ModuleNotFoundError: Hypothesis is not installed.
 
     Example:
         >>> import trio

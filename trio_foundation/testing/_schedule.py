@@ -1,8 +1,7 @@
 """The order in which Trio runs its tasks, made the same again.
 
-Trio shuffles the tasks that are ready, and offers no public way to choose the order. What does
-exist is what Hypothesis uses under pytest-trio: a source of randomness, and a switch that makes
-it the only one. Both are private names of Trio, which only this file knows.
+Trio offers no public way to choose it. Hypothesis, under pytest-trio, uses a source of randomness
+and a switch that makes it the only one: private names of Trio, which only this file knows.
 """
 
 from __future__ import annotations
@@ -23,11 +22,7 @@ _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Have the runs in this block scheduled as *seed* says, and the dice of `random` thrown so.
-
-    Yields:
-        None. On leaving, all is as it was before.
-    """
+    """Have *seed* decide how the runs in this block are scheduled, and what `random` gives."""
     scheduler = _scheduler()
     dice: random.Random = getattr(scheduler, _DICE)
     was_on: bool = getattr(scheduler, _SWITCH)

@@ -1,8 +1,6 @@
 """Cancelling at one step after the other.
 
-A function that is right when it is cancelled while it waits may be wrong when it is cancelled
-in the very tick in which the wait ends. There are only so many such ticks, so a machine can try
-them all.
+A function right when cancelled in a wait may be wrong in the very tick in which the wait ends.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ Example:
 class CancelAttempt:
     """One run of a scenario, cancelled at one step; `cancel_at_each_step` makes it.
 
-    Write ``with attempt:`` around what is to be cancelled, and after it ask what became of it.
+    Write ``with attempt:`` around what is to be cancelled, then ask what became of it.
 
     Example:
         >>> import trio
@@ -62,7 +60,7 @@ class CancelAttempt:
 
     @property
     def step(self) -> int:
-        """At which step the block is cancelled; 0 is before it begins."""
+        """The step at which the block is cancelled; 0 is before it begins."""
         return self._bell.step
 
     @property
@@ -87,12 +85,11 @@ class CancelAttempt:
     def calling(self, function: Callable[[], object]) -> Generator[None]:
         """Call a function at the step, instead of cancelling the block.
 
-        It is for other ways to end something: ``task.cancel``, ``supervisor.shutdown``, or the
-        ``cancel`` of a scope that another task is in.
+        For other ways to end something: ``task.cancel``, ``supervisor.shutdown``, or the ``cancel``
+        of another task's scope.
 
         Args:
-            function: A plain function of no arguments. What it raises comes out, when the run is
-                over at the latest.
+            function: A plain function of no arguments. Its error comes out by the end of the run.
 
         Yields:
             None.
@@ -141,11 +138,11 @@ class CancelAttempt:
 
 @attrs.define(eq=False)
 class _Bell:
-    """Rings once: at one of the moments at which the block can be cancelled."""
+    """Rings once, at a moment at which the block can be cancelled."""
 
     step: int
     left: int = attrs.field(init=False)
-    """How many moments are before it."""
+    """How many moments come before."""
 
     act: Callable[[], object] | None = None
     """What to do then; None outside the block."""
@@ -162,7 +159,7 @@ class _Bell:
             raise RuntimeError("this attempt is in a block already: leave it before the next one")
 
     def arm(self, act: Callable[[], object]) -> None:
-        """Begin the block; its beginning is a moment, too."""
+        """Begin the block: a moment, too."""
         self.act = act
         self.was_armed = True
         self.count(None)
@@ -193,10 +190,10 @@ class _Bell:
 
 @attrs.define(eq=False)
 class _Steps(trio.abc.Instrument):
-    """Tells a bell of each moment of the run: all that can happen lies between two of them.
+    """Tells a bell of each moment of the run; all that can happen lies between two.
 
-    They are the ends of all tasks' steps; and the beginnings of ticks, since the loop wakes those
-    whose time has come between two ticks.
+    Moments are the ends of tasks' steps, and the beginnings of ticks: between two ticks the loop
+    wakes those whose time has come.
     """
 
     bell: _Bell
@@ -232,32 +229,31 @@ def cancel_at_each_step(
 ) -> int:
     """Run a scenario again and again, and cancel a block of it a step later each time.
 
-    First the block is cancelled before it begins, then after each step of any task and whenever
-    time has passed; in the last run it is over before it is cancelled. What the scenario does
-    before and after the block is left alone.
+    The block is cancelled before it begins, then after each step of any task and whenever time has
+    passed; in the last run it is over before. The rest of the scenario is left alone.
 
     Each run is a `trio.run` of its own, on virtual time: call this from a plain test, and keep
     threads and processes, which take real time, out of the scenario.
 
     Args:
-        scenario: An async function of the `CancelAttempt`, with one ``with attempt:`` in it. Left
-            alone, it has to end.
+        scenario: An async function of the `CancelAttempt`, with one ``with attempt:`` in it; it
+            has to end if not cancelled.
         check: A plain function of the attempt, called after each run.
         by: How the block is cancelled.
-        only: The one step at which to cancel, to see a failure again; by default all.
-        seed: Which order of tasks that are ready at the same time.
+        only: The one step to cancel at, to see a failure again; by default all.
+        seed: The order of tasks that are ready at the same time.
         timeout: After how many virtual seconds a run counts as hanging.
 
     Returns:
-        How many steps there are.
+        How many steps there are; with *only*, 1 if it is one of them, else 0.
 
     Raises:
-        TypeError: If *scenario* is no async function, or a number is none.
-        ValueError: If *by* is neither of the two, or a number is out of bounds.
-        AssertionError: If a run hangs; it shows where each task is. What *scenario* and *check*
-            raise goes on as it is, with a note that tells the step.
-        RuntimeError: If the scenario has no ``with attempt:``, or this is called in a Trio run,
-            or this version of Trio cannot be seeded.
+        TypeError: *scenario* is no async function, or a number is none.
+        ValueError: *by* is neither of the two, or a number is out of range.
+        AssertionError: A run hangs; shows where each task is. Errors of *scenario* and *check*
+            come out as they are, with a note of the step.
+        RuntimeError: No ``with attempt:`` in the scenario; a call within a Trio run; a version of
+            Trio that cannot be seeded.
 
     Example:
         >>> import trio
@@ -297,7 +293,7 @@ def cancel_at_each_step(
                 )
             raise
         if not bell.has_rung:
-            return step
+            return step if only is None else 0
     return 1
 
 
@@ -324,7 +320,7 @@ async def _watch(
     attempt: CancelAttempt,
     timeout: float,  # noqa: ASYNC109
 ) -> None:
-    """Run the scenario in this task, and see that it comes to an end."""
+    """Run the scenario in this task, and see that it ends."""
     hangs: list[str] = []
     watching = trio.CancelScope(shield=True)
 

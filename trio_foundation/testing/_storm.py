@@ -1,7 +1,4 @@
-"""Faults at random for as long as a block lasts, on whoever is there.
-
-A storm strikes by the clock, so it finds those too who wait for ever at one checkpoint.
-"""
+"""Faults by the clock: they find those too who wait for ever at one checkpoint."""
 
 from __future__ import annotations
 
@@ -38,17 +35,17 @@ def open_storm(
     Args:
         sup: The supervisor.
         seed: What decides when, whom, and with what.
-        every: How long it is from one fault to the next on average, in seconds.
+        every: How many seconds from one fault to the next on average.
         kinds: What may happen; if asked for, also a ``hang``, which lasts until somebody ends the
             child, and an ``interrupt``, which ends the program.
-        seconds: How long a ``delay`` or a ``starve`` lasts, in seconds.
+        seconds: How many seconds a ``delay`` or a ``starve`` lasts.
 
     Returns:
-        The block, for ``async with``; it gives its `Faults`, of which `Faults.fired` have happened.
+        The block, for ``async with``; gives its `Faults`, of which `Faults.fired` have happened.
 
     Raises:
-        TypeError: If *sup* is no supervisor.
-        ValueError: If an option makes no sense.
+        TypeError: *sup* is no supervisor.
+        ValueError: An option that makes no sense.
 
     Cancellation:
         Leaves nothing behind. What the body raises leaves the block bare.

@@ -1,7 +1,4 @@
-"""A supervisor for crash tests.
-
-Were more restarts the default under test, tests would pass with trees that give up in production.
-"""
+"""A supervisor for crash tests."""
 
 from __future__ import annotations
 
@@ -28,10 +25,10 @@ def open_test_supervisor(
 ) -> AbstractAsyncContextManager[Supervisor]:
     """Open a supervisor that bears 100 restarts in 10 seconds, for crash tests only.
 
-    Arguments, errors and all else are those of `open_supervisor`. Tests of giving up need that one.
+    All else is as for `open_supervisor`; test giving up with that one.
 
     Returns:
-        The block, for ``async with``; it gives a `Supervisor` to its body.
+        The block, for ``async with``; gives a `Supervisor`.
 
     Raises:
         RestartLimitReached: On leaving, if even that was too much.

@@ -1,8 +1,8 @@
 """Fixtures for tests of trees: `foundation_events` and `foundation_faults`.
 
-To turn the plugin on, write ``pytest_plugins = ["trio_foundation.testing.pytest_plugin"]`` in
-``conftest.py``, or run ``pytest -p trio_foundation.testing.pytest_plugin``. The fixtures belong to
-a Trio run, so they are for async tests, as pytest-trio runs them.
+To turn it on, write ``pytest_plugins = ["trio_foundation.testing.pytest_plugin"]`` in
+``conftest.py``, or run ``pytest -p trio_foundation.testing.pytest_plugin``. The fixtures are for
+async tests, as pytest-trio runs them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FAULTS = pytest.StashKey[Faults]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option for the seed."""
+    """Add ``--foundation-seed``."""
     parser.getgroup("trio_foundation").addoption(
         "--foundation-seed",
         type=int,
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 async def foundation_events(
     request: pytest.FixtureRequest,
 ) -> AsyncGenerator[CapturedEvents[Event]]:
-    """All events that are told while the test runs; if it fails, its report shows them.
+    """All events while the test runs; the report of a failure shows them.
 
     Yields:
         A `CapturedEvents`.
@@ -55,7 +55,7 @@ async def foundation_events(
 
 @pytest.fixture
 async def foundation_faults(request: pytest.FixtureRequest) -> AsyncGenerator[Faults]:
-    """Faults that are active while the test runs; if it fails, its report shows what has happened.
+    """Faults that are active while the test runs; the report of a failure shows them.
 
     Yields:
         A `Faults` with nothing planned, seeded by ``--foundation-seed``.
@@ -71,11 +71,7 @@ async def foundation_faults(request: pytest.FixtureRequest) -> AsyncGenerator[Fa
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that failed what its fixtures know.
-
-    Returns:
-        The report.
-    """
+    """Add to the report of a failed test what its fixtures know."""
     report = yield
     if report.when == "call" and report.failed:
         if (events := item.stash.get(_EVENTS, None)) is not None:

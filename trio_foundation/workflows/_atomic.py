@@ -22,14 +22,13 @@ _BACKOFF = Backoff()
 class AtomicTransaction:
     """Deprecated: the old name of `SerialOperations`, which never were atomic.
 
-    Use `open_serial_operations`, which rolls nothing back, or a `Saga`, whose steps are undone.
-    Making one warns with a ``DeprecationWarning``.
+    Use those, or a `Saga`, whose steps are undone. Making one gives a ``DeprecationWarning``.
 
     Args:
-        serial: The serial operations that do all the work.
+        serial: What does all the work.
 
     Raises:
-        TypeError: If *serial* is something else.
+        TypeError: *serial* is something else.
 
     Example:
         >>> import trio, warnings
@@ -65,7 +64,7 @@ class AtomicTransaction:
         *,
         key: Hashable = None,
     ) -> list[R]:
-        """Do what `SerialOperations.execute` does, with the same arguments.
+        """Do as `SerialOperations.execute`, with the same arguments.
 
         Returns:
             What the operations returned, in their order.
@@ -86,7 +85,7 @@ class AtomicTransaction:
         key: Hashable = None,
         rng: random.Random | None = None,
     ) -> list[R]:
-        """Do what `SerialOperations.execute_with_retry` does, with the same arguments.
+        """Do as `SerialOperations.execute_with_retry`, with the same arguments.
 
         Returns:
             What the operations returned in the last attempt.

@@ -1,4 +1,4 @@
-"""Calling users' functions, and telling a cancellation from the errors beside it."""
+"""Calls of users' functions; cancellations, and the errors beside them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,7 @@ async def call_users(async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
 def split_cancelled(
     error: BaseException,
 ) -> tuple[BaseException | None, BaseException | None]:
-    """Return the cancellations in an error, and what else is in it; None where nothing is.
-
-    An error of one kind alone is returned as it is, the very object.
-    """
+    """Return the cancellations in an error and the rest, or None; the very object if all of it."""
     if isinstance(error, trio.Cancelled):
         return error, None
     if not _within(error):
@@ -48,7 +45,7 @@ def split_cancelled(
 
 
 def without_shell(error: BaseException) -> BaseException:
-    """Return the only error in a group, or in groups in it; a group of several as it is."""
+    """Return the only error in a group, however deep; a group of several as it is."""
     while len(inner := _within(error)) == 1:
         error = inner[0]
     return error
@@ -61,16 +58,15 @@ def note(error: BaseException, text: str) -> None:
 
 
 def is_internal(error: BaseException) -> bool:
-    """Return whether an error says that Trio itself is broken, alone or in a group."""
+    """Return whether an error, or one within, says that Trio itself is broken."""
     return any(isinstance(leaf, trio.TrioInternalError) for leaf in leaves_of(error))
 
 
 def was_cut_off(error: BaseException, seen: set[int]) -> bool:
-    """Return whether it tells, or came of, a cancellation, an interrupt or a lack of time.
+    """Return whether an error is, or came of, a cancellation, an interrupt or a lack of time.
 
-    Whoever is cancelled may raise an error of its own in cleaning up, or instead. Errors in *seen*,
-    by their ids, are not what it came of, even if it was raised while they were handled; those
-    looked at are added.
+    It did not come of those in *seen*, by id, which were being handled before; those looked at are
+    added.
     """
     todo: list[BaseException | None] = [error]
     while todo:
@@ -87,7 +83,7 @@ def was_cut_off(error: BaseException, seen: set[int]) -> bool:
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors of a group, and of groups in it; any other error as it is."""
+    """Yield the errors of a group, however deep; any other error itself."""
     inner = _within(error)
     if not inner:
         yield error
@@ -96,7 +92,7 @@ def leaves_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def _within(error: BaseException) -> tuple[BaseException, ...]:
-    """Return the errors of a group; none for what is no group."""
+    """Return the errors of a group; of no group, none."""
     if isinstance(error, BaseExceptionGroup):
         return cast("BaseExceptionGroup[BaseException]", error).exceptions
     return ()

@@ -24,8 +24,6 @@ __all__ = [
 class SerialOperationFailed(FoundationError):
     """An operation of a batch raised; those before it stay done, those after it are not begun.
 
-    The ``__cause__`` is what the operation raised.
-
     Example:
         >>> print(SerialOperationFailed("order 7", 1, ["seat 12"], OSError("no route")))
         batch 'order 7' failed at index 1 with OSError('no route'); the 1 before it is done, and \
@@ -36,13 +34,13 @@ stays done
     """What the batch is called."""
 
     index: int
-    """Which operation it was; the first is 0."""
+    """Which operation it was, from 0."""
 
     completed: list[Any]
     """What the operations before it returned, in order."""
 
     error: Exception
-    """What the operation raised."""
+    """What the operation raised, also the ``__cause__``."""
 
     def __init__(self, tx_id: object, index: int, completed: list[Any], error: Exception) -> None:
         super().__init__(tx_id, index, completed, error)
@@ -106,7 +104,7 @@ class SerialOperationsClosed(FoundationError):
     """What the batch is called."""
 
     completed: list[Any]
-    """What the operations returned that were done by then, in order."""
+    """What the operations done by then returned, in order."""
 
     def __init__(self, name: str, tx_id: object, completed: list[Any]) -> None:
         super().__init__(name, tx_id, completed)
@@ -124,10 +122,9 @@ class SerialOperationsClosed(FoundationError):
 
 @final
 class BatchDeadlock(FoundationError, RuntimeError):
-    """A batch would wait for ever: for one within whose operation it is executed.
+    """A batch would wait for ever for one within whose operation it is executed; it is not begun.
 
-    It was not begun. Call the operations there, instead of executing them, or use another key.
-    Where batches need two keys, take them everywhere in the same order.
+    Call its operations directly, or use another key; take two keys everywhere in the same order.
 
     Example:
         >>> print(BatchDeadlock("ledger", "inner", "alice", "outer"))
@@ -145,7 +142,7 @@ class BatchDeadlock(FoundationError, RuntimeError):
     """The key that it would wait for."""
 
     holder: Any
-    """What the batch is called that has the key."""
+    """What the batch with the key is called."""
 
     def __init__(self, name: str, tx_id: object, key: object, holder: object) -> None:
         super().__init__(name, tx_id, key, holder)
@@ -166,7 +163,7 @@ class BatchDeadlock(FoundationError, RuntimeError):
 class SagaFailed(FoundationError):
     """A step of a saga failed, or an undo did; the undos have run.
 
-    The ``__cause__`` is *error*; if there are more errors, a group of all, *error* first.
+    The ``__cause__`` is *error*; of several errors, a group, *error* first.
 
     Example:
         >>> print(SagaFailed("trip", "hotel", (OSError("no room"),), undone=("hotel", "flight")))
@@ -180,17 +177,16 @@ class SagaFailed(FoundationError):
     """The name of the step that failed first, or was cancelled."""
 
     errors: tuple[BaseException, ...]
-    """What steps raised, first that of *step*; several only if steps of one stage failed side by
-    side."""
+    """What steps raised, that of *step* first; several only of steps side by side."""
 
     undo_errors: tuple[BaseException, ...]
-    """What undos raised, in the order in which they ran."""
+    """What undos raised, in order."""
 
     undone: tuple[str, ...]
-    """The names of the steps whose undo returned, in the order in which they ran."""
+    """The names of the steps whose undo returned, in order."""
 
     fates: Mapping[str, Fate]
-    """What became of each step, before it was undone."""
+    """What became of each step before it was undone."""
 
     def __init__(
         self,
@@ -211,7 +207,7 @@ class SagaFailed(FoundationError):
 
     @property
     def error(self) -> BaseException:
-        """What *step* raised: the first cause. If it was cancelled, its `trio.Cancelled`."""
+        """What *step* raised: the first cause; a `trio.Cancelled` if it was cancelled."""
         return self.errors[0]
 
     def __str__(self) -> str:

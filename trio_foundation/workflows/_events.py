@@ -21,10 +21,7 @@ its caller was; ``closed``, the block has ended."""
 @final
 @attrs.frozen(kw_only=True)
 class BatchFinished(Event):
-    """A batch of operations came to an end.
-
-    Also one that was cancelled while it waited; none that was refused.
-    """
+    """A batch ended, also one cancelled while it waited; none that was refused."""
 
     name: ClassVar[str] = "foundation.workflows.batch_finished"
 
@@ -44,7 +41,7 @@ class BatchFinished(Event):
     """How many of its operations returned."""
 
     operations: int
-    """How many there are."""
+    """How many it has."""
 
     queued_for: float
     """How long it waited for its turn, in seconds."""
@@ -57,7 +54,7 @@ class BatchFinished(Event):
 
     @property
     def severity(self) -> int:
-        """A warning if it was begun and not done: nobody undoes that."""
+        """A warning if it is partly done, or failed."""
         is_partial = self.outcome == "failed" or 0 < self.completed < self.operations
         return logging.WARNING if is_partial else self.level
 
@@ -65,7 +62,7 @@ class BatchFinished(Event):
 @final
 @attrs.frozen(kw_only=True)
 class StepFinished(Event):
-    """A step of a saga came to its end."""
+    """A step of a saga ended."""
 
     name: ClassVar[str] = "foundation.workflows.step_finished"
 
@@ -73,7 +70,7 @@ class StepFinished(Event):
     """The name of the saga."""
 
     run: int
-    """Which run of the saga this is; the first is 1."""
+    """Which run of the saga this is, from 1."""
 
     step: str
     """The name of the step."""
@@ -96,7 +93,7 @@ class StepFinished(Event):
 @final
 @attrs.frozen(kw_only=True)
 class StepUndone(Event):
-    """The undo of a step of a saga came to its end."""
+    """The undo of a step of a saga ended."""
 
     name: ClassVar[str] = "foundation.workflows.step_undone"
     level: ClassVar[int] = logging.WARNING
@@ -105,7 +102,7 @@ class StepUndone(Event):
     """The name of the saga."""
 
     run: int
-    """Which run of the saga this is; the first is 1."""
+    """Which run of the saga this is, from 1."""
 
     step: str
     """The name of the step."""
@@ -121,5 +118,5 @@ class StepUndone(Event):
 
     @property
     def severity(self) -> int:
-        """An error if the undo failed: somebody has to look after it."""
+        """An error if the undo failed."""
         return logging.ERROR if self.error else self.level

@@ -19,8 +19,7 @@ def open_serial_operations(
 ) -> AbstractAsyncContextManager[SerialOperations]:
     """Open a block in which batches of operations run one at a time.
 
-    They do not get in each other's way, and **nothing is rolled back** when one fails. For steps
-    that are undone see `Saga`.
+    **Nothing is rolled back** when one fails; for steps that are undone see `Saga`.
 
     When its body ends, batches that wait, of tasks outside the block, get `SerialOperationsClosed`;
     those that run come to their end, with those that their operations execute. If the body fails or
@@ -28,15 +27,14 @@ def open_serial_operations(
 
     Args:
         name: What they are called, in errors and events.
-        capacity: How many batches may wait for their turn, of all keys together. With 0, a batch
-            that would have to wait is refused.
+        capacity: How many batches may wait for their turn, of all keys together; with 0, none.
 
     Returns:
         The block, for ``async with``; it gives `SerialOperations` to its body.
 
     Raises:
-        TypeError: If *name* is no string, or *capacity* no whole number.
-        ValueError: If *name* is empty, or *capacity* below 0.
+        TypeError: *name* is no string, or *capacity* no whole number.
+        ValueError: *name* is empty, or *capacity* below 0.
 
     Cancellation:
         Entering is no checkpoint. Leaving waits for batches that run; cancelled meanwhile, it waits

@@ -1,11 +1,4 @@
-"""Steps that are undone if a later one fails.
-
-Three services cannot be asked to do something all together or not at all. But before a step begins
-it is known how to undo it, and if the whole fails, what was done is undone, newest first. Others
-see what was done in the meantime, and an undo may fail.
-
-Whether a step that was cut off is done, only its service knows, so its undo is told that.
-"""
+"""Steps that are undone if a later one fails."""
 
 from __future__ import annotations
 
@@ -24,7 +17,7 @@ __all__ = ["Saga", "SagaResult"]
 @final
 @attrs.frozen
 class SagaResult:
-    """What the steps of a saga returned; ``result["hotel"]`` is that of one.
+    """What the steps of a saga returned, each as ``result["hotel"]``.
 
     Example:
         >>> SagaResult("trip", {"hotel": "room 5"})["hotel"]
@@ -35,7 +28,7 @@ class SagaResult:
     """The name of the saga."""
 
     results: Mapping[str, Any]
-    """What the steps returned, by their names, in the order in which they are written."""
+    """What the steps returned, by name, in the order in which they are written."""
 
     def __getitem__(self, step: str) -> Any:  # noqa: ANN401  each step returns what it likes
         return self.results[step]
@@ -47,7 +40,7 @@ class SagaResult:
         return len(self.results)
 
     def keys(self) -> KeysView[str]:
-        """Return the names of the steps; so ``dict(result)`` works."""
+        """Return the names of the steps; ``dict(result)`` works."""
         return self.results.keys()
 
 
@@ -55,21 +48,20 @@ class SagaResult:
 class Saga:
     """Steps that are done one after the other, and undone if they do not all succeed.
 
-    It is written once, and may be run any number of times, also at once; each run is for itself.
-    Nothing is isolated: others see what a step did before the next one fails.
+    It is written once, and may be run any number of times, also at once. Nothing is isolated:
+    others see what a step did before it is undone.
 
-    An undo is called for each step that has begun, newest first, and told its `Fate`: one that
-    failed or was cut off may have done something before. To undo what is not there should do no
-    harm.
+    Each step that has begun is undone, and its undo is told its `Fate`: a step that failed or was
+    cut off may have done something. To undo what is not there should do no harm.
 
     Args:
         name: What it is called, in errors and events.
-        undo_timeout: How long each undo may take, in seconds, if its step does not say. Undos are
-            shielded from cancellation, so only this ends one that hangs.
+        undo_timeout: How long each undo may take, in seconds, unless its step says. Nothing else
+            ends an undo that hangs.
 
     Raises:
-        TypeError: If *name* is no string, or *undo_timeout* no number.
-        ValueError: If *name* is empty, or *undo_timeout* is not above 0 and finite.
+        TypeError: *name* is no string, or *undo_timeout* no number.
+        ValueError: *name* is empty, or *undo_timeout* is not above 0 and finite.
 
     Example:
         >>> import trio
@@ -120,23 +112,23 @@ class Saga:
     ) -> Saga:
         """Add a step, to be done when those before it are.
 
-        The functions take as many of the arguments told at `Action` and `Undo` as they require; an
-        argument with a default keeps that. Bind others with `functools.partial`.
+        The functions get as many of the arguments told at `Action` and `Undo` as they require;
+        defaults are kept. Bind others with `functools.partial`.
 
         Args:
             name: What it is called; no other step of the saga is.
             action: What it does.
-            undo: What undoes it; with None, nothing does.
-            retry: What calls the action, again if need be: `Retry`, `CircuitBreaker`, or whatever
-                has an async method ``call``.
+            undo: What undoes it; with None, nothing.
+            retry: What calls the action, again if need be: a `Retry`, a `CircuitBreaker`, or
+                another `StepRetry`.
             undo_timeout: How long the undo may take, in seconds; by default that of the saga.
 
         Returns:
             The same saga, for the next step.
 
         Raises:
-            TypeError: If a function cannot be called so, or *retry* cannot call.
-            ValueError: If the name is empty or taken, or *undo_timeout* is out of range.
+            TypeError: A function cannot be called so, or *retry* is no `StepRetry`.
+            ValueError: *name* is empty or taken, or *undo_timeout* not above 0 and finite.
 
         Example:
             >>> async def reserve():
@@ -153,16 +145,15 @@ class Saga:
     def parallel(self, *steps: SagaStep) -> Saga:
         """Add a stage: steps to be done side by side, each in a task of its own.
 
-        None sees the results of the others. If one fails the others are cancelled, so what became
-        of those may not be known; then all are undone one after the other, the last one written
-        first.
+        None sees the results of the others. If one fails the others are cancelled, and all are
+        undone one after the other, the last written first.
 
         Returns:
             The same saga, for the next stage.
 
         Raises:
-            TypeError: If one of them is no `SagaStep`, or there is none.
-            ValueError: If there is a step of the same name already.
+            TypeError: One of them is no `SagaStep`, or there is none.
+            ValueError: A name is taken.
 
         Example:
             >>> async def book(): ...
@@ -181,10 +172,10 @@ class Saga:
         """Tell what would be done, line by line, and do nothing.
 
         Args:
-            write: A function that is given each line; by default they are printed.
+            write: Is given each line.
 
         Raises:
-            TypeError: If *write* is no plain function.
+            TypeError: *write* is no plain function.
 
         Example:
             >>> async def book(): ...
@@ -208,25 +199,23 @@ class Saga:
     async def run(self) -> SagaResult:
         """Do the steps; if they do not all succeed, undo those that have begun.
 
-        Undos run one after the other, newest first, each shielded for *undo_timeout* seconds. If
-        one fails, or takes longer, the others run all the same.
+        Undos run one after the other, newest first, each shielded for *undo_timeout* seconds, and
+        all of them, also if one fails or takes longer.
 
         Returns:
             What the steps returned.
 
         Raises:
-            SagaFailed: If a step raised, or an undo did after a cancellation. It has all errors,
-                the first cause first, those of undos included.
+            SagaFailed: A step raised, or an undo did after a cancellation.
 
         Cancellation:
             Goes into the step in hand, whose fate is ``unknown``; then the undos run, shielded;
-            then the `trio.Cancelled` goes on. If an undo fails `SagaFailed` comes out instead, and
-            the cancellation comes again at the next checkpoint. If all steps are done, the result
-            is returned. A ``KeyboardInterrupt`` goes the same way, and what undos raise is in its
-            notes.
+            then the `trio.Cancelled` goes on. If an undo fails, `SagaFailed` comes out instead, and
+            the cancellation again at the next checkpoint. If all steps are done, the result is
+            returned. A ``KeyboardInterrupt`` goes the same way, with what undos raise in its notes.
 
         Emits:
-            StepFinished: When a step has ended, whatever became of it.
+            StepFinished: When a step has ended, done or not.
             StepUndone: When an undo has ended, also if it failed.
 
         Example:

@@ -1,8 +1,4 @@
-"""One run of a saga.
-
-Whatever ends it is caught, since undos come before the caller hears of it: an error, a
-cancellation, a KeyboardInterrupt. What goes up is decided at the end.
-"""
+"""One run of a saga. Whatever ends it is caught: undos come before the caller hears of it."""
 
 from __future__ import annotations
 
@@ -34,7 +30,7 @@ __all__ = ["SagaRun"]
 
 @final
 class SagaRun:
-    """What has been done, and what came of it; *undo_timeout* is in seconds."""
+    """What has been done, and what came of it."""
 
     __slots__ = (
         "_begun",
@@ -67,7 +63,7 @@ class SagaRun:
 
     @property
     def results(self) -> Mapping[str, Any]:
-        """What the steps returned, in the order in which they are written."""
+        """What the steps returned, as they are written."""
         return {one.step.name: self._results[one.step.name] for one in self._plan}
 
     @enable_ki_protection
@@ -95,7 +91,7 @@ class SagaRun:
     # Steps
 
     async def _do(self, stage: tuple[PlannedStep, ...]) -> None:
-        """Do a stage; note what its steps raise."""
+        """Do a stage, and note what it raises."""
         # They see what was there before the stage: what a neighbour returns may come or not.
         results = MappingProxyType(dict(self._results))
         if len(stage) == 1:
@@ -163,7 +159,7 @@ class SagaRun:
     def _watched(
         self, step: str, action: Callable[..., Awaitable[object]]
     ) -> Callable[..., Awaitable[object]]:
-        """Return the action, with an eye on whether it is cut off: a retry may hide that."""
+        """Return the action; it notes whether it is cut off, which a retry may hide."""
 
         async def attempt(*args: object) -> object:
             # What was being handled before has nothing to do with it.

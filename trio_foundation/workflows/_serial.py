@@ -1,11 +1,4 @@
-"""Batches of operations, one at a time.
-
-Two tasks that read a balance, wait, and write it back lose money, unless batches of one account run
-one after the other. That is all that is promised: nothing is rolled back when an operation fails.
-
-An operation runs in the task of whoever executes the batch. So it sees that task's context
-variables, holds its locks, and is cancelled with it; and no task could outlive anything.
-"""
+"""Batches of operations, one at a time, each in the task of whoever executes it."""
 
 from __future__ import annotations
 
@@ -64,8 +57,8 @@ _current: ContextVar[Batch | None] = ContextVar("trio_foundation.workflows.batch
 class SerialStatistics:
     """The figures of serial operations, at one moment.
 
-    Always ``batches == done + failed + cancelled + closed + running + waiting``; what was refused
-    is no batch.
+    Always ``batches == done + failed + cancelled + closed + running + waiting``; refused batches
+    are not counted.
 
     Example:
         >>> import trio
@@ -81,10 +74,10 @@ class SerialStatistics:
     """How many batches may wait."""
 
     waiting: int
-    """How many wait now."""
+    """How many wait."""
 
     running: int
-    """How many run now; each has a key of its own."""
+    """How many run, each of another key."""
 
     batches: int
     """How many there have been."""
@@ -93,23 +86,21 @@ class SerialStatistics:
     """How many were completed."""
 
     failed: int
-    """How many failed with an operation of theirs."""
+    """How many had an operation that raised."""
 
     cancelled: int
     """How many were cancelled, waiting or running."""
 
     closed: int
-    """How many the end of the block sent away."""
+    """How many the end of the block ended."""
 
     rejected: int
-    """How many were refused, since too many waited."""
+    """How many were refused with `SerialOperationsFull`."""
 
 
 @final
 class SerialOperations:
     """Batches of operations, one at a time for each key; what `open_serial_operations` gives.
-
-    **Nothing is rolled back.** When an operation fails, those before it stay done.
 
     Example:
         >>> import trio
@@ -181,43 +172,41 @@ class SerialOperations:
         """Run the operations of a batch, one after the other, when it is their turn.
 
         Batches of one key run one at a time, in the order in which they come. **Nothing is rolled
-        back**: an operation that was done stays done, whatever comes after it.
+        back**: an operation that was done stays done.
 
-        The operations run in the caller's task. Within one of them, and in tasks of nurseries that
-        it opens, a batch of another key may be executed; one of the same key would wait for itself,
-        and is refused.
+        The operations run in the caller's task. Within one, and in nurseries that it opens, a batch
+        of another key may be executed; one of the same key is a `BatchDeadlock`.
 
         Args:
             operations: Async functions without arguments; bind those with `functools.partial`. With
                 none, this only waits for its turn.
-            tx_id: What the batch is called, in errors and events; by default the name of the serial
-                operations and a number.
-            key: What the batch is about; those of other keys do not wait for it. None is a key like
-                any other.
-            completed: An empty list, to which each result is added at once, so that whoever is
-                cancelled knows what is done. It is also what is returned, and the *completed* of an
-                error.
+            tx_id: What the batch is called, in errors and events; by default the serial operations'
+                name and a number.
+            key: What the batch is about: batches of other keys do not wait for it. None is a key
+                like any other.
+            completed: An empty list to which each result is added at once, for whoever is
+                cancelled. It is also what is returned, and the *completed* of an error.
 
         Returns:
             What the operations returned, in their order.
 
         Raises:
-            SerialOperationFailed: If one of them raised; those after it are not begun.
-            SerialOperationsFull: If as many batches wait as may.
-            SerialOperationsClosed: If the block has ended, or its body failed while this ran.
-            BatchDeadlock: If it would wait for a batch within whose operation it is executed.
-            TypeError: If an operation is no async function without arguments, *key* cannot be
+            SerialOperationFailed: One of them raised; those after it are not begun.
+            SerialOperationsFull: *capacity* batches wait already.
+            SerialOperationsClosed: The block has ended, or its body failed while this ran.
+            BatchDeadlock: It would wait for a batch within whose operation it is executed.
+            TypeError: An operation is no async function without arguments, *key* cannot be
                 hashed, or *completed* is no list.
-            ValueError: If there is something in *completed*.
+            ValueError: *completed* is not empty.
 
         Cancellation:
             A batch that waits never runs. Of one that runs, the operation in hand is cancelled as
             any call is (it may have done half, unless it shields itself), and those after it are
-            not begun. What those before it returned is in *completed*, and how many they are in a
-            note on the `trio.Cancelled` and in the event.
+            not begun. What those before it returned is in *completed*; a note on the
+            `trio.Cancelled` and the event have their number.
 
         Emits:
-            BatchFinished: When the batch has ended, in whatever way.
+            BatchFinished: When the batch has ended, done or not.
 
         Example:
             >>> import trio
@@ -286,40 +275,38 @@ class SerialOperations:
     ) -> list[R]:
         """Execute a batch, and again if an operation fails.
 
-        **Nothing is rolled back, so each attempt begins at the first operation**, even if that was
-        done before: give it only operations that may be done twice.
+        **Nothing is rolled back, so each attempt begins at the first operation**: give it only
+        operations that may be done twice.
 
-        Each attempt waits for its turn; between two of them others of the same key may run. If the
-        next attempt would not begin before the deadline of a cancel scope around the caller, the
-        error comes out now.
+        Each attempt waits for its turn; in between, others of the same key may run. If the next
+        would not begin before the deadline of a cancel scope around the caller, there is none.
 
         Args:
             operations: As for `execute`.
             tx_id: As for `execute`; the same in each attempt.
-            attempts: How often it is executed at most, the first time included.
-            backoff: How long to wait between two attempts.
-            retry_on: Which errors of operations are worth another attempt: a class, or some.
+            attempts: How often at most, the first time included.
+            backoff: How long to wait between attempts.
+            retry_on: Which errors of operations are tried again: a class, or a tuple of them.
             key: As for `execute`.
             completed: As for `execute`; emptied before each further attempt.
-            rng: Where the spread of the delays comes from; a seeded one gives the same again.
+            rng: Source of the delays' spread; a seeded one gives the same again.
 
         Returns:
             What the operations returned in the last attempt.
 
         Raises:
-            SerialOperationFailed: If an operation raised in the last attempt; a note says which
-                attempt that was. Its *completed* is of that attempt alone.
-            SerialOperationsFull: As for `execute`; it is not tried again.
-            SerialOperationsClosed: As for `execute`.
-            BatchDeadlock: As for `execute`.
+            SerialOperationFailed: An operation raised what *retry_on* leaves out, or in the last
+                attempt (a note says which that was). Its *completed* is of that attempt alone.
+            SerialOperationsFull, SerialOperationsClosed, BatchDeadlock: As for `execute`; none is
+                tried again.
             TypeError: As for `execute`, or if an option is of the wrong kind.
-            ValueError: If *attempts* is below 1, or there is something in *completed*.
+            ValueError: *attempts* is below 1, or *completed* is not empty.
 
         Cancellation:
             As for `execute`, in each attempt; between two of them it ends the wait.
 
         Emits:
-            BatchFinished: When an attempt has ended, in whatever way.
+            BatchFinished: When an attempt has ended, done or not.
 
         Example:
             >>> import trio
@@ -365,7 +352,7 @@ class SerialOperations:
                 completed.clear()
 
     def statistics(self) -> SerialStatistics:
-        """Return the figures, as they are now."""
+        """Return the figures as they are now."""
         return SerialStatistics(
             capacity=self._capacity,
             waiting=self._lines.waiting,
@@ -471,7 +458,7 @@ class SerialOperations:
 
     @property
     def _is_its_run(self) -> bool:
-        """Whether this is not the garbage collector's call after the run."""
+        """Whether this is no call of the garbage collector after the run."""
         return in_trio_run() and trio.lowlevel.current_trio_token() is self._token
 
     # Telling
@@ -517,8 +504,7 @@ def _that_waits_for_us(batch: Batch | None) -> Batch | None:
 def _waits_for_us(batch: Batch) -> bool:
     """Return whether an operation of a batch cannot end before the current task goes on.
 
-    The context alone does not tell: a task in a nursery outside has it from the operation that
-    started it there, which need not wait for it.
+    The context alone does not tell: a task that it started in a nursery outside has it, too.
     """
     if batch.runs_in is None:
         return False

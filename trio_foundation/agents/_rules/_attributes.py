@@ -1,7 +1,4 @@
-"""What is said of every agent, and how it is written.
-
-What nobody would find is refused where it is written, with all that is wrong at once.
-"""
+"""What is said of every agent, checked where it is written."""
 
 from __future__ import annotations
 
@@ -60,7 +57,7 @@ node must not be empty
         self._errors: list[Exception] = []
 
     def of(self, check: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
-        """Return what a check returns; None if it refuses, which is noted."""
+        """Return what a check returns; note what it raises, and return None."""
         try:
             return check(*args, **kwargs)
         except (TypeError, ValueError) as error:
@@ -68,7 +65,7 @@ node must not be empty
             return None
 
     def report(self, what: str) -> None:
-        """Raise one error of all that was noted: a ValueError if all is of the right kind."""
+        """Raise one error of all that was noted: a ValueError if all kinds are right."""
         if self._errors:
             is_of_kind = any(isinstance(error, TypeError) for error in self._errors)
             kind = TypeError if is_of_kind else ValueError
@@ -78,7 +75,7 @@ node must not be empty
 def check_attributes(
     findings: Findings, given: Mapping[str, object], *, is_whole: bool
 ) -> dict[str, Any]:
-    """Return attributes as they are registered: all of an agent, or those of an update.
+    """Return attributes, checked: all of an agent, or those of an update.
 
     Example:
         >>> check_attributes(Findings(), {"capability": ["sort"], "cost": 3}, is_whole=False)
@@ -98,11 +95,11 @@ def check_capability(capability: object) -> str | frozenset[str]:
     """Refuse what is neither a capability nor a collection of some.
 
     Returns:
-        The string, or a frozen set of strings.
+        It, or a frozen set.
 
     Raises:
-        TypeError: If it is missing, or of the wrong kind.
-        ValueError: If it is empty, or one of them is.
+        TypeError: It is missing, or of the wrong kind.
+        ValueError: It is empty, or one of them is.
 
     Example:
         >>> check_capability(["sort", "sort"])
@@ -194,11 +191,11 @@ def _check_attribute_name(name: object) -> None:
 
 
 def check_range(name: str, limits: object) -> tuple[Any, Any]:
-    """Return the least and the most of a range, both included; None for no limit.
+    """Return the least and the most of a range.
 
     Raises:
-        TypeError: If it is no pair of numbers.
-        ValueError: If nothing could be within.
+        TypeError: It is no pair of numbers.
+        ValueError: Nothing could be within.
 
     Example:
         >>> check_range("memory", (0.5, None))

@@ -1,7 +1,6 @@
 """The messages that wait for one receiver, in order and with a cap.
 
-What is in hand still counts, since it comes back to the head if it fails. As the oldest it is the
-first to go when a newer one needs the room: then it does not come back.
+One in hand still counts, since it may come back, unless a newer one needs its room.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class Buffer(Generic[NumberedT]):
 
     @property
     def held(self) -> int:
-        """How many there are, with those in hand that may come back."""
+        """How many there are, those in hand that may come back included."""
         return len(self.waiting) + len(self._in_hand)
 
     @property
@@ -97,7 +96,7 @@ class Buffer(Generic[NumberedT]):
         return self._in_hand.pop(message.sequence, _ABSENT) is not _ABSENT
 
     def give_back(self, message: NumberedT) -> bool:
-        """Put one in hand back in its place, unless that is needed; return whether it is there."""
+        """Put one in hand back in its place, unless that is taken; return whether it is there."""
         if not self.settle(message):
             return False
         self._insert(message)
@@ -117,7 +116,7 @@ class Buffer(Generic[NumberedT]):
         return old
 
     def expires_at(self, max_age: float) -> float:
-        """Return when the first of those that wait becomes too old, in seconds."""
+        """Return when the first that waits becomes too old, in seconds."""
         if not self.waiting:
             return math.inf
         if self._is_by_age:
@@ -125,13 +124,13 @@ class Buffer(Generic[NumberedT]):
         return min(message.accepted_at for message in self.waiting) + max_age
 
     def empty(self) -> list[NumberedT]:
-        """Take out all that wait, in order. Those in hand may still come back."""
+        """Take out all that wait; those in hand may still come back."""
         waiting = list(self.waiting)
         self.waiting.clear()
         return waiting
 
     def let_go(self) -> int:
-        """Note that none in hand is to come back; return how many might have."""
+        """Note that none in hand comes back; return how many might have."""
         count = len(self._in_hand)
         self._in_hand.clear()
         return count

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def load_at(attributes: Mapping[str, Any], path: str) -> tuple[bool, Any]:
-    """Return the number at a path, in a form that sorts: what is no number comes last.
+    """Return the number at a path, in a form that sorts: no number comes last.
 
     Example:
         >>> load_at({"resources": {"load": 0.5}}, "resources.load"), load_at({}, "cost")
@@ -36,8 +36,6 @@ def with_least_load(
     waiting_of: Callable[[T], int],
 ) -> list[T]:
     """Return those with the least load, least first; of several alike, as they stand.
-
-    What waits is asked only of those that may be chosen.
 
     Example:
         >>> loads, waiting = {"a": 2, "b": 1, "c": 1}, {"b": 5, "c": 0, "a": 0}

@@ -1,8 +1,4 @@
-"""The report of a failure, in words.
-
-What arrives at the top tells of the top. The reader wants to know about the bottom, so the
-report begins there: which child it was, how often it was tried again, and its last traceback.
-"""
+"""The report of a failure, which begins at the bottom: with the child to blame."""
 
 from __future__ import annotations
 
@@ -38,19 +34,19 @@ class GaveUp:
     """... in how many seconds."""
 
     failed: tuple[str, ...]
-    """The names of the children whose failures spent the limit, oldest first."""
+    """The children whose failures spent the limit, oldest first."""
 
     exits: tuple[str, ...]
-    """What is known of each of those failures."""
+    """What is known of each failure."""
 
     is_return: bool = False
-    """Whether in the last of them the child returned, and had to be restarted."""
+    """Whether the last of them was a return."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class NotStarted:
-    """A child ended before it was ready, and its supervisor could not start."""
+    """A child ended before it was ready."""
 
     supervisor: str
 
@@ -72,8 +68,8 @@ Level: TypeAlias = GaveUp | NotStarted | Crashed
 def failure_report(levels: Sequence[Level], traceback: str) -> str:
     """Return what to tell of a failure.
 
-    The first of *levels* is the culprit, the others failed because of it. *traceback* is the last
-    one of the culprit; empty if it has none.
+    The first of *levels* is the culprit, the others failed because of it; *traceback* is its
+    last, or empty.
 
     Example:
         >>> level = NotStarted(supervisor="application", child="db")

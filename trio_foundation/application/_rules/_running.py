@@ -1,8 +1,4 @@
-"""The report of what still runs, in words.
-
-In an ordered stop most children wait for their turn. Those that are being stopped may be to
-blame: they come first, with their whole stack, and the others get a line each.
-"""
+"""The report of what still runs: who is being stopped, with stacks, then who waits."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ _LINES_SHOWN = 20
 @final
 @attrs.frozen
 class Place:
-    """A line of code at which a task waits, or through which it came there."""
+    """A line of a task's stack."""
 
     file: str
 
@@ -30,7 +26,7 @@ class Place:
     function: str
 
     source: str
-    """The text of the line; empty if it is not to be had."""
+    """The text of the line, if known."""
 
 
 @final
@@ -42,13 +38,13 @@ class Straggler:
     """Where it is in the tree: ``application/web/http``."""
 
     incarnation: int
-    """Which start of the child this is, from 1."""
+    """Which of its starts, from 1."""
 
     is_stopping: bool
     """Whether it has been asked or cancelled; else it waits for its turn."""
 
     stacks: tuple[tuple[Place, ...], ...]
-    """For each of its tasks the lines of the user, outermost first."""
+    """Of each task the user's lines, outermost first."""
 
 
 def hurry_report(why: str, stragglers: Sequence[Straggler]) -> str:

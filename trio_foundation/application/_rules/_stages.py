@@ -1,8 +1,4 @@
-"""What the next signal means, and with which code the program ends.
-
-The first signal asks, the second insists, as time that runs out does, and the third ends the
-process: a task that shields itself for ever cannot be cancelled.
-"""
+"""What the next signal means, and with which code the program ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered, and what is forgotten first, without tasks or a clock."""
+"""What is remembered and forgotten, without tasks or a clock."""
 
 from __future__ import annotations
 

@@ -13,14 +13,12 @@ __all__ = ["Dues"]
 E = TypeVar("E", bound=Entry[Any, Any])
 
 FEW: Final = 64
-"""How many that are gone are not worth sorting out."""
+"""So many that are gone are not worth sorting out."""
 
 
 @final
 class Dues(Generic[E]):
-    """The entries that expire some day, by when.
-
-    Those that are gone stay until their time, or until they are the majority.
+    """The entries by deadline; those gone stay until it, or until they are the majority.
 
     Example:
         >>> dues = Dues()
@@ -39,16 +37,16 @@ class Dues(Generic[E]):
 
     @property
     def held(self) -> int:
-        """How many it holds, those that are gone included."""
+        """How many it holds, gone ones included."""
         return len(self._heap)
 
     def add(self, entry: E) -> None:
-        """Take in a new entry."""
+        """Add an entry."""
         if entry.deadline < math.inf:
             heapq.heappush(self._heap, (entry.deadline, entry.used, entry))
 
     def pop(self, now: float) -> E | None:
-        """Take out the entry that expired first; None if none has."""
+        """Take out the first to have expired, if any."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             entry = heapq.heappop(heap)[2]
@@ -68,7 +66,7 @@ class Dues(Generic[E]):
             self._gone = 0
 
     def move(self, then: float, now: float) -> None:
-        """Take *then* for *now*, as in the deadlines of the entries."""
+        """Take *then* for *now*, as `Shelf.move` does."""
         self._heap[:] = [(now + (due - then), use, entry) for due, use, entry in self._heap]
         heapq.heapify(self._heap)  # what was rounded may be equal now
 

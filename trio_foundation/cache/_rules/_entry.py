@@ -17,10 +17,7 @@ GONE: Final = -1
 @final
 @attrs.define(eq=False, weakref_slot=False)
 class Entry(Generic[K, V]):
-    """A value, and what has to be known about it.
-
-    It is hashed by identity, which is cheap. When it is removed it loses key and value.
-    """
+    """A value; hashed by identity, which is cheap. When removed it loses key and value."""
 
     key: K
 
@@ -30,5 +27,5 @@ class Entry(Generic[K, V]):
     """When it expires, in seconds."""
 
     used: int
-    """The number of its last use; each use of any entry has a larger one. `GONE` if it was
-    removed, or is known to be expired."""
+    """The number of its last use, larger with each use of any entry; `GONE` if removed or known to
+    be expired."""

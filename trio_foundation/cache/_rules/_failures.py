@@ -41,23 +41,23 @@ class Failures(Generic[K]):
         self._errors[key] = (now + self._ttl, error)
 
     def find(self, key: K, now: float) -> Exception | None:
-        """Return the error of a key, if it is remembered."""
+        """Return a key's error, if remembered."""
         self.tidy(now)
         found = self._errors.get(key)
         return None if found is None else found[1]
 
     def forget(self, key: K) -> None:
-        """Forget the error of a key."""
+        """Forget a key's error."""
         self._errors.pop(key, None)
 
     def tidy(self, now: float) -> None:
-        """Forget errors whose time is up."""
+        """Forget what is due."""
         errors = self._errors
         while errors and next(iter(errors.values()))[0] <= now:
             errors.popitem(last=False)
 
     def move(self, then: float, now: float) -> None:
-        """Take the moment that was *then* on one clock for *now* on another."""
+        """Take *then* on one clock for *now* on another."""
         for key, (until, error) in self._errors.items():
             self._errors[key] = (now + (until - then), error)
 

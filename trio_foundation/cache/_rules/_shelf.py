@@ -1,7 +1,6 @@
-"""What is remembered, and what has to go when there is no more room.
+"""What is remembered, and what has to go for room.
 
-A shelf is told the time and the number of the use. It never takes out by itself what has expired:
-whoever looks at an entry does, since that is an event.
+A shelf removes nothing expired by itself: whoever looks at it does, since that is an event.
 """
 
 from __future__ import annotations
@@ -46,21 +45,15 @@ class Shelf(Generic[K, V]):
 
     def __init__(self, max_size: int) -> None:
         self.entries: Final[dict[K, Entry[K, V]]] = {}
-        """All entries; always the same dictionary, so its methods may be kept."""
+        """Always the same dictionary, so its methods may be kept."""
         self._max_size = max_size
         self._uses: Uses[Entry[K, V]] = Uses()
         self._dues: Dues[Entry[K, V]] = Dues()
         self._overdue: OrderedDict[Entry[K, V], None] = OrderedDict()
-        """Those known to have expired, in that order."""
+        """Those known to have expired, in order."""
 
     def put(self, key: K, value: V, deadline: float, use: int, now: float) -> Removed[K, V] | None:
-        """Put a value on the shelf.
-
-        What a key's methods raise comes out, and then nothing was put.
-
-        Returns:
-            What had to go for it.
-        """
+        """Put a value in (nothing, if its key's methods raise); return what had to go for it."""
         entries = self.entries
         old = entries.get(key)
         removed = None
@@ -92,15 +85,12 @@ class Shelf(Generic[K, V]):
         ]
 
     def count(self, now: float) -> int:
-        """Return how many entries have not expired."""
+        """Return how many have not expired."""
         self._find_overdue(now)
         return len(self.entries) - len(self._overdue)
 
     def expired(self, now: float, since: float) -> Iterator[Entry[K, V]]:
-        """Yield the entries that have expired so many seconds ago, or more, the oldest first.
-
-        Remove each before asking for the next.
-        """
+        """Yield what expired *since* seconds ago or more; remove each before the next."""
         self._find_overdue(now)
         while self._overdue:
             entry = next(iter(self._overdue))
@@ -109,10 +99,7 @@ class Shelf(Generic[K, V]):
             yield entry
 
     def move(self, then: float, now: float) -> None:
-        """Take the moment that was *then* on one clock for *now* on another.
-
-        However this is rounded, nothing that had expired comes back.
-        """
+        """Take *then* on one clock for *now* on another; rounding brings nothing expired back."""
         for entry in self.entries.values():
             entry.deadline = now + (entry.deadline - then)
         self._dues.move(then, now)

@@ -1,14 +1,11 @@
 """Who was least recently used.
 
-To move an entry to the end of a line at each hit costs more than the hit. So a hit only writes the
-number of the use into the entry. The order is settled when somebody asks who is first, and only as
-far as is needed.
+Keeping a line at each hit costs more than the hit. So a hit only writes the number of the use into
+the entry; the order is settled when it is asked for, as far as needed.
 
-Entries lie in piles: one for uses 0 to 1023, one for uses 1024 to 2047, and so on. An entry lies in
-the pile of the use at which it was put there, never in a later one than it belongs to; so the least
-recently used lies in the first pile. When that is taken up, entries used since go to the pile they
-belong to, and the others are sorted. Whatever is moved was used since its last move, so hits pay
-for the work, a pile at a time.
+Entries lie in piles of 1024 uses each, never in a later one than they belong to; so the least
+recently used lies in the first. When that is taken up, entries used since go to their piles, the
+others are sorted. Only what was used since its last move is moved: hits pay for it.
 """
 
 from __future__ import annotations
@@ -26,12 +23,12 @@ E = TypeVar("E", bound=Entry[Any, Any])
 BITS: Final = 10
 
 PILE: Final = 1 << BITS
-"""How many uses make a pile, and how many entries it can hold."""
+"""Uses, and most entries, of a pile."""
 
 
 @final
 class Uses(Generic[E]):
-    """Entries in the order of their last use, settled late.
+    """Entries by last use.
 
     Example:
         >>> uses = Uses()
@@ -48,18 +45,18 @@ class Uses(Generic[E]):
     def __init__(self) -> None:
         self._piles: dict[int, list[E]] = {}
         self._numbers: list[int] = []
-        """The numbers of the piles, as a heap."""
+        """The piles' numbers, a heap."""
         self._line: list[tuple[int, E]] = []
-        """The pile that is taken up, the least recently used last, each with its use then."""
+        """The pile taken up, least recently used last, each with its use then."""
         self._held = 0
 
     @property
     def held(self) -> int:
-        """How many it holds, those included that are gone and not yet met."""
+        """How many it holds, with those gone but not yet met."""
         return self._held
 
     def add(self, entry: E) -> None:
-        """Take in a new entry."""
+        """Add an entry."""
         self._held += 1
         number = entry.used >> BITS
         pile = self._piles.get(number)
@@ -70,7 +67,7 @@ class Uses(Generic[E]):
             pile.append(entry)
 
     def first(self) -> E | None:
-        """Return the least recently used entry; None if all are gone."""
+        """Return the least recently used entry, if any."""
         while True:
             while self._line:
                 used, entry = self._line[-1]
@@ -83,7 +80,7 @@ class Uses(Generic[E]):
             self._take_up(heapq.heappop(self._numbers))
 
     def tidy(self, entries: Iterable[E]) -> None:
-        """Start over with those of these entries that are not gone."""
+        """Start over with these entries, less those gone."""
         self._piles.clear()
         self._numbers.clear()
         self._line.clear()

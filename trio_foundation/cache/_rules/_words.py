@@ -10,5 +10,5 @@ MissReason: TypeAlias = Literal["not_found", "expired"]
 """Why there is no value: none was put, or it has expired."""
 
 RemovalCause: TypeAlias = Literal["expired", "size", "explicit", "replaced"]
-"""Why an entry is gone: it has expired, room was needed, it was deleted, or another value was
-put in its place. An expired one is always ``expired``, whoever removes it."""
+"""Why an entry is gone: it expired, room was needed, or it was deleted or replaced. An expired one
+is always ``expired``."""

@@ -1,4 +1,4 @@
-"""What is decided about messages, without a task and without a clock."""
+"""What is decided about messages, without tasks or clock."""
 
 from __future__ import annotations
 

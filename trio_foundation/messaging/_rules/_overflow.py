@@ -11,8 +11,8 @@ __all__ = ["WHEN_FULL", "Loser", "Overflow", "UndeliveredReason"]
 Overflow: TypeAlias = Literal["block", "reject", "drop_oldest", "drop_newest"]
 """What a full mailbox does with one more message.
 
-``block`` lets the sender wait for room. ``reject`` refuses it, with `MailboxFull`. ``drop_oldest``
-drops the message that has waited longest. ``drop_newest`` drops the new one.
+``block``: the sender waits for room. ``reject``: it is refused with `MailboxFull`. ``drop_oldest``:
+the message that has waited longest is dropped. ``drop_newest``: the new one is.
 """
 
 UndeliveredReason: TypeAlias = Literal["overflow", "closed"]

@@ -1,8 +1,4 @@
-"""What a server with states does with a message, decided by a table.
-
-Users write it with methods; here it is one of names, which can be read, drawn, and walked in a test
-without a task.
-"""
+"""The table of a server with states, of names instead of methods, to be tested without a task."""
 
 from __future__ import annotations
 
@@ -20,11 +16,11 @@ Reaction: TypeAlias = Literal["handle", "postpone", "refuse"]
 @attrs.frozen(kw_only=True)
 class Row:
     moves: Mapping[str, tuple[str, ...]]
-    """The messages that are handled, and the states that each may lead to."""
+    """The messages handled, and where each may lead."""
     postpones: frozenset[str] = frozenset()
-    """The messages that are set aside until the state changes."""
+    """The messages set aside."""
     timeout: tuple[float, str] | None = None
-    """How long the state may last, in seconds, and the message that ends it."""
+    """After how many seconds which message is handled."""
     enter: str | None = None
     exit: str | None = None
 
@@ -32,7 +28,7 @@ class Row:
 @final
 @attrs.frozen(kw_only=True)
 class Table:
-    """The states of a server, with the row of each.
+    """The rows of all states.
 
     Example:
         >>> table = Table(initial="off", everywhere=("ask",), rows={
@@ -48,9 +44,9 @@ class Table:
     initial: str
     rows: Mapping[str, Row]
     everywhere: tuple[str, ...] = ()
-    """The messages that every state handles, and that lead nowhere..."""
+    """The messages that every state handles, and that lead nowhere; to be named in errors."""
     unsaid: frozenset[str] = frozenset()
-    """... and those that nobody has to know of."""
+    """Likewise, but private."""
 
     def reaction(self, state: str, message: str) -> Reaction:
         row = self.rows[state]
@@ -61,7 +57,7 @@ class Table:
         return "handle" if message in self.unsaid else "refuse"
 
     def targets(self, state: str, message: str) -> tuple[str, ...]:
-        """Return the states that a message may lead to from that one, itself included."""
+        """Return the states that a message may lead to."""
         return self.rows[state].moves.get(message, (state,))
 
     def handled_in(self, state: str) -> tuple[str, ...]:
@@ -69,7 +65,7 @@ class Table:
 
 
 def faults(table: Table, messages: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with a table, a sentence each; *messages* are all there should be."""
+    """Yield what is wrong with a table that is to have all *messages*."""
     if table.initial not in table.rows:
         yield f"its initial state {table.initial!r} is none of its states, {_listed(table.rows)}"
         return

@@ -1,8 +1,4 @@
-"""When something comes due, once or again and again.
-
-It is a heap, with the next one at its head. One that was called off stays until it gets there,
-unless most of them are such.
-"""
+"""A heap of what comes due; what was called off stays until it is the head, or most are off."""
 
 from __future__ import annotations
 
@@ -26,13 +22,13 @@ class Appointment(Generic[SubjectT]):
     due: float
     """When it comes due next, in seconds."""
     every: float | None = None
-    """How long it is from one time to the next, in seconds; None if there is one only."""
+    """The seconds from one time to the next; None for one time only."""
     is_off: bool = attrs.field(init=False, default=False)
 
 
 @final
 class Timetable(Generic[SubjectT]):
-    """Appointments, in the order in which they come due.
+    """Appointments, as they come due.
 
     Example:
         >>> table = Timetable()
@@ -54,7 +50,7 @@ class Timetable(Generic[SubjectT]):
 
     @property
     def next_due(self) -> float:
-        """When the next appointment comes due, in seconds; infinity if there is none."""
+        """When the next appointment comes due, in seconds, or infinity."""
         while self._heap and self._heap[0][2].is_off:
             heapq.heappop(self._heap)
             self._off -= 1
@@ -63,13 +59,13 @@ class Timetable(Generic[SubjectT]):
     def enter(
         self, subject: SubjectT, *, now: float, after: float, every: float | None = None
     ) -> Appointment[SubjectT]:
-        """Make an appointment at *now* plus *after* seconds, and each *every* seconds after it."""
+        """Make an appointment at *now* + *after*, and every *every* seconds from then on."""
         appointment = Appointment(subject, now + after, every)
         self._push(appointment)
         return appointment
 
     def call_off(self, appointment: Appointment[SubjectT]) -> None:
-        """Let an appointment never come due, if it is not over."""
+        """Let an appointment never come due."""
         if appointment.is_off:
             return
         appointment.is_off = True
@@ -80,10 +76,7 @@ class Timetable(Generic[SubjectT]):
             self._off = 0
 
     def pop(self, now: float) -> tuple[float, SubjectT] | None:
-        """Return what has come due by *now*, and when it did, both in seconds; or None.
-
-        One that repeats is entered for its next time after *now*, less those missed.
-        """
+        """Return when something came due, and what; it repeats after *now*, less times missed."""
         if self.next_due > now or not self._heap:
             return None
         due, _, appointment = heapq.heappop(self._heap)
@@ -100,7 +93,7 @@ class Timetable(Generic[SubjectT]):
 
 
 def next_turn(due: float, every: float, now: float) -> float:
-    """Return the first time after *now*, in seconds, that is whole turns away from *due*.
+    """Return the first time after *now* that is whole turns away from *due*, in seconds.
 
     Example:
         >>> next_turn(10.0, 10.0, 25.0), next_turn(10.0, 10.0, 30.0)

@@ -1,4 +1,4 @@
-"""What the room decides: what is kept, found and undone. Without Trio or a clock."""
+"""What is kept and found, without Trio."""
 
 from __future__ import annotations
 

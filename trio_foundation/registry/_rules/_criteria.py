@@ -1,8 +1,4 @@
-"""What an entry has to be like.
-
-Owners write attributes as they like. So a criterion never fails on one: what cannot be compared
-does not match.
-"""
+"""What an entry has to be like; a criterion fails on no attribute that an owner writes."""
 
 from __future__ import annotations
 
@@ -34,13 +30,13 @@ class Criterion:
     """
 
     path: str
-    """Where the value is in the attributes."""
+    """The path of the value."""
 
     operator: Operator
-    """How it is compared."""
+    """How the value is compared."""
 
     value: Value
-    """What it is compared with; for ``in`` and ``not in``, a tuple of values."""
+    """What it is compared with; for ``in`` and ``not in``, a tuple."""
 
     steps: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
     """The names in the path."""
@@ -54,7 +50,7 @@ class Criterion:
         return self.accepts(freeze_attributes(attributes))
 
     def accepts(self, attributes: Mapping[str, Value]) -> bool:
-        """Return the same as `matches`, of frozen attributes."""
+        """Do what `matches` does, with frozen attributes."""
         return _TESTS[self.operator](read(attributes, self.steps), self.value)
 
     def __bool__(self) -> NoReturn:
@@ -76,9 +72,9 @@ class Criterion:
 
 @final
 class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
-    """Where a value is in the attributes of an entry; made by `where`.
+    """The path of a value in the attributes of an entry; made by `where`.
 
-    Comparing it makes a `Criterion`.
+    A comparison makes a `Criterion`.
 
     Example:
         >>> where("health") == "healthy"
@@ -162,24 +158,24 @@ class AttributePath:  # noqa: PLW1641  it is no key, so it has no hash
 def where(path: str) -> AttributePath:
     """Say what entries have to be like, for `Registry.query`.
 
-    Compare what this returns with ``==``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``, or use
+    Compare the result with ``==``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``, or call its
     `AttributePath.is_in`, `AttributePath.not_in` or `AttributePath.contains`.
 
     - A missing attribute is None, and matches no order comparison.
-    - ``==`` on a set, list or tuple is true of its members and of the whole; ``!=`` is true
-      whenever ``==`` is not.
+    - ``==`` on a set, list or tuple is true of its members and of the whole; ``!=`` is its
+      opposite.
     - Values are equal if Python says so: 1, 1.0 and ``True`` are. NaN equals nothing.
     - What cannot be compared does not match, and is no error.
 
     Args:
-        path: The name of an attribute, or names joined by dots for one within others.
+        path: An attribute, or for one within others, names joined by dots.
 
     Returns:
         What is to be compared.
 
     Raises:
-        TypeError: If *path* is no string.
-        ValueError: If it is empty, or nothing is between two dots.
+        TypeError: *path* is no string.
+        ValueError: It is empty, or nothing is between two dots.
 
     Example:
         >>> where("resources.memory") >= 0.5

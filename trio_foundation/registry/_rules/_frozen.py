@@ -1,8 +1,6 @@
-"""Attributes that cannot change behind the back of an index.
+"""Containers that cannot change, since an index of them would be wrong.
 
-A list that its owner goes on changing would make an index wrong. So containers are copied when they
-come in. The copies cannot be changed, equal what they were made from, and are copied and pickled as
-plain containers.
+They equal what they were made from, and are copied and pickled as plain containers.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ Value: TypeAlias = Any
 """The value of an attribute."""
 
 PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""Types of values that are kept as they are; most are of one of these."""
+"""The types of most values, which are kept as they are."""
 
 
 def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
@@ -36,7 +34,7 @@ def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
 
 @final
 class FrozenList(list[Any]):
-    """A list that stays as it is.
+    """A list that does not change.
 
     Example:
         >>> FrozenList([1, 2]) == [1, 2]
@@ -54,7 +52,7 @@ class FrozenList(list[Any]):
 
 @final
 class FrozenDict(dict[Any, Any]):
-    """A dictionary that stays as it is.
+    """A dictionary that does not change.
 
     Example:
         >>> FrozenDict({"memory": 0.5}) == {"memory": 0.5}
@@ -71,11 +69,11 @@ class FrozenDict(dict[Any, Any]):
 
 
 COLLECTIONS = (FrozenList, frozenset, tuple)
-"""The frozen containers of which a value may be a member."""
+"""Frozen containers that have members."""
 
 
 def freeze(value: object) -> object:
-    """Return a value that cannot change: containers are copied, with those within; all else stays.
+    """Return a value; of a container a copy that cannot change, with those within.
 
     Example:
         >>> freeze([1, {"tags": {"fast"}}])
@@ -99,7 +97,7 @@ def freeze_attributes(attributes: Mapping[str, object]) -> FrozenDict:
     """Return the attributes of an entry, frozen.
 
     Raises:
-        ValueError: If there is a dot in a name.
+        ValueError: A name has a dot.
 
     Example:
         >>> freeze_attributes({"tags": {"fast"}})

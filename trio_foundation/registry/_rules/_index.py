@@ -1,8 +1,7 @@
-"""Which entries have which value, so that nobody has to look at all of them.
+"""Which entries have which value.
 
-Whoever asks an index finds the same entries as whoever looks at all. Most values have a bucket.
-Entries whose value cannot be hashed or compared have none: they are loose, and looked at one by
-one.
+An index finds what a look at all entries would. Most values have a bucket. Entries whose value
+cannot be hashed or compared are loose: they are looked at one by one.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _NOBODY: frozenset[int] = frozenset()
 @final
 @attrs.frozen
 class Candidates:
-    """The serial numbers of the only entries that can match a criterion."""
+    """The numbers of all entries that can match a criterion."""
 
     parts: tuple[set[int] | frozenset[int], ...]
     """Sets of them, which may overlap."""
@@ -38,7 +37,7 @@ class Candidates:
         return sum(map(len, self.parts))
 
     def serials(self) -> list[int]:
-        """Return them in order."""
+        """Return them, in order."""
         full = [part for part in self.parts if part]
         return sorted(full[0]) if len(full) == 1 else sorted(set[int]().union(*full))
 
@@ -95,7 +94,7 @@ class Index:
             self._take(serial, key, bucket)
 
     def _place(self, serial: int, value: Value) -> None:
-        """Put an entry into the buckets of its value; make it loose if one would be missing."""
+        """Put an entry into its buckets; make it loose if one is missing."""
         places = self._places[serial] = []
         for key in _keys_of(value):
             try:
@@ -117,7 +116,7 @@ class Index:
             del self._buckets[key]
 
     def candidates(self, criterion: Criterion) -> Candidates | None:
-        """Return the entries that can match; None if the index cannot tell."""
+        """Return who can match; None if the index cannot tell."""
         if criterion.operator == "==":
             return self._of_values((criterion.value,))
         if criterion.operator == "in":
@@ -129,7 +128,7 @@ class Index:
         return None
 
     def check(self, entries: dict[int, Mapping[str, Any]]) -> Iterator[str]:
-        """Yield what is wrong, if it is to hold exactly these entries."""
+        """Yield what is wrong, if these are its entries."""
         fresh = Index(".".join(self.steps))
         for serial, attributes in entries.items():
             fresh.add(serial, attributes)

@@ -1,4 +1,4 @@
-"""Where an entry has a value in its attributes."""
+"""Paths of attributes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,10 @@ __all__ = ["check_path", "read"]
 
 
 def check_path(name: str, path: object) -> tuple[str, ...]:
-    """Refuse what is no path.
-
-    Args:
-        name: The argument's name, for the message.
-        path: Names joined by dots.
-
-    Returns:
-        The names.
+    """Return the names in a path; *name* is for the message.
 
     Raises:
-        TypeError: If *path* is no string.
-        ValueError: If it is empty, or nothing is between two dots.
+        ValueError: *path* is none.
 
     Example:
         >>> check_path("path", "resources.memory")
@@ -38,7 +30,7 @@ def check_path(name: str, path: object) -> tuple[str, ...]:
 
 
 def read(attributes: Mapping[str, Any], steps: tuple[str, ...]) -> Value:
-    """Return what is at the end of a path; None if nothing is.
+    """Return what is at the end of a path, or None.
 
     Example:
         >>> read(FrozenDict({"resources": FrozenDict({"memory": 0.5})}), ("resources", "memory"))

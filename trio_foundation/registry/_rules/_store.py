@@ -1,8 +1,4 @@
-"""What is registered: the entries in order, by key, and in indexes.
-
-Entries do not change: a change is the entry before and the one after, either of which may be
-missing. A transaction undoes it by turning it round.
-"""
+"""The entries, in order, by key, and in indexes."""
 
 from __future__ import annotations
 
@@ -19,11 +15,11 @@ Keeping: TypeAlias = Literal["unique", "duplicate"]
 
 
 class Stored(Protocol):
-    """What a store has to know of an entry."""
+    """What a store knows of an entry."""
 
     @property
     def serial(self) -> int:
-        """The number of the registration; later ones have larger numbers."""
+        """The number of the registration, in order."""
         ...
 
     @property
@@ -102,7 +98,7 @@ class Store(Generic[KeyT, EntryT]):
             del self._all[key], self.first[key]
 
     def replace(self, key: KeyT, before: EntryT, after: EntryT) -> None:
-        """Put an entry in the place of one with the same serial number."""
+        """Put an entry in the place of one with its number."""
         serial = after.serial
         self.by_serial[serial] = after
         if self._keeping == "duplicate":
@@ -114,7 +110,7 @@ class Store(Generic[KeyT, EntryT]):
             index.add(serial, after.attributes)
 
     def put_in_order(self, keys: Iterable[KeyT]) -> None:
-        """Restore the order of registration, after entries of these keys were put back."""
+        """Restore the order, after entries of these keys were put back."""
         _sort(self.by_serial)
         for key in keys:
             entries = self._all.get(key)
@@ -139,7 +135,7 @@ class Store(Generic[KeyT, EntryT]):
         return [*chosen]
 
     def _best(self, criteria: Iterable[Criterion]) -> tuple[Criterion, Candidates] | None:
-        """Return the criterion with the fewest candidates in an index, and those."""
+        """Return the criterion with the fewest candidates, and those."""
         best: tuple[Criterion, Candidates] | None = None
         for criterion in criteria:
             index = self._indexes.get(criterion.path)

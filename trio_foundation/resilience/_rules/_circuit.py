@@ -1,8 +1,4 @@
-"""When a call is let through, and when not: the state machine of a circuit breaker.
-
-Time comes in as a number. A state has a number too: what was let through in another one decides
-nothing any more.
-"""
+"""The state machine of a circuit breaker: what another state let through decides nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", 
 otherwise, all until told otherwise."""
 
 Verdict: TypeAlias = Literal["failure", "success", "ignored"]
-"""What an outcome says about the thing that was called; ``ignored`` says nothing."""
+"""What an outcome says about what was called; ``ignored``: nothing."""
 
 Cause: TypeAlias = Literal[
     "failures", "reset_timeout", "probe_succeeded", "probe_failed", "forced", "reset"
@@ -123,7 +119,7 @@ class Circuit:
         self.state: BreakerState = "closed"
         self.generation = 0
         self.opened_at: float | None = None
-        """When it opened, in seconds, and has not closed since."""
+        """Since when it has not been closed, in seconds."""
         self.until = math.inf
         """When the open state is over, in seconds."""
         self.attempt = 0
@@ -132,7 +128,7 @@ class Circuit:
         self._successes = 0
 
     def touch(self, now: float) -> Change | None:
-        """Let time pass until *now*, in seconds; return the change that came of it."""
+        """Let time pass until *now*, in seconds; return what changed."""
         if self.state == "open" and now >= self.until:
             return self._go("cooled", "reset_timeout", now)
         return None
@@ -162,10 +158,7 @@ class Circuit:
         now: float,
         open_for: float | None = None,
     ) -> Change | None:
-        """Return what the end of a call changes that the state *generation* let through.
-
-        If that opens it, it is for *open_for* seconds, or as long as is usual.
-        """
+        """Return what the end of a call changes; if it opens, for *open_for* seconds."""
         if generation != self.generation or self.state == "disabled":
             return None
         if self.state == "closed":
@@ -189,7 +182,7 @@ class Circuit:
         return self._go("disable", "forced", now)
 
     def close(self, cause: Literal["forced", "reset"], now: float) -> Change | None:
-        """Let calls through again, with nothing held against them."""
+        """Let calls through again."""
         return self._go("close", cause, now)
 
     def counts(self, now: float) -> tuple[int, int]:

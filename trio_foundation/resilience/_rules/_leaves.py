@@ -1,4 +1,4 @@
-"""What an error holds: the errors in a group, and how long they ask to be left alone."""
+"""The errors in a group, and how long they ask to be left alone."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Which step may stand around which.
-
-In a wrong order guards still run, but one of them does not do its work: a retry around a fallback
-never sees an error. What the table does not mention may stand either way round.
-"""
+"""Which step may stand around which; pairs not in the table, either way."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ USUAL_ORDER: tuple[StepKind, ...] = (
     "rate_limit",
     "timeout",
 )
-"""The order that most want, the outermost first."""
+"""The outermost first."""
 
 _HIDES = "the fallback's answer hides every error from the {outer}"
 

@@ -1,9 +1,4 @@
-"""How fast is too fast: the generic cell rate algorithm of telephone exchanges.
-
-A limiter remembers one number, the time at which it will be at rest. Each one that passes puts it
-off by one interval; who would put it off too far is too early. There is no double burst at the turn
-of a second, and nothing to be filled.
-"""
+"""The generic cell rate algorithm: each one that passes puts off the time of rest, up to a limit."""
 
 from __future__ import annotations
 
@@ -65,7 +60,7 @@ class Pace:
         return self._base + self._count * self.interval
 
     def admit(self, now: float) -> bool:
-        """Let one pass if it is time, and say whether; one that is refused does not count."""
+        """Let one pass if it is time, and say whether."""
         # The same number that waiters sleep until, so that whoever wakes then may pass.
         if now < self.due:
             return False
@@ -75,7 +70,7 @@ class Pace:
         return True
 
     def wait_from(self, now: float, *, ahead: int = 0) -> float:
-        """Return in how many seconds one more may pass when *ahead* wait; by then it is not too early."""
+        """Return in how many seconds one more may pass when *ahead* wait, never too few."""
         due = self.due + ahead * self.interval
         wait = max(due - now, 0.0)
         # The difference may be rounded down, and then the sum is a little before it is due.

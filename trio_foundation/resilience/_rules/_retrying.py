@@ -1,8 +1,4 @@
-"""Whether to try again, and when.
-
-A try that failed is worth another only if its error may pass, if there is time left, and if not
-everybody else tries again too; and the next must not be at once, nor all at one moment.
-"""
+"""Whether to try again, and when."""
 
 from __future__ import annotations
 
@@ -35,7 +31,7 @@ __all__ = [
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
 """Which errors are meant: a class, some classes, or a function that is asked about each.
 
-A group of errors is meant only if each error in it is."""
+A group is meant only if each error in it is."""
 
 # How finely a budget divides its window. It frees a retry up to one part later than it might.
 _PARTS = 10
@@ -56,23 +52,20 @@ class GiveUp:
     """It is not tried again."""
 
     why: str
-    """What the note says of it; empty if all attempts are spent."""
+    """For the note; empty if all attempts are spent."""
 
 
 @final
 @attrs.frozen(kw_only=True, eq=False)
 class RetryBudget:
-    """How many retries a whole program may make of a service, however many callers there are.
+    """How many retries all callers of a service may make together: ``retry(fetch, budget=budget)``.
 
-    When a service is down, three attempts a call are three times the load that was too much for it.
-    Callers that share a budget may retry *floor* times in any *per* seconds, and beyond that once
-    for every ``1 / ratio`` calls; else their calls fail at the first error.
-
-    They share the same object: ``retry(fetch, budget=budget)``. Each Trio run counts for itself.
+    Those who share it may retry *floor* times in any *per* seconds, and beyond that once for every
+    ``1 / ratio`` calls; else their calls fail at the first error. Each Trio run counts for itself.
 
     Raises:
-        TypeError: If an argument is no number.
-        ValueError: If one of them is out of its range.
+        TypeError: An argument is no number.
+        ValueError: One of them is out of its range.
 
     Example:
         >>> import trio
@@ -96,10 +89,10 @@ class RetryBudget:
     """
 
     ratio: float = 0.1
-    """How many retries each call adds to the budget, from 0 to 1: with 0.1, ten calls add one."""
+    """How many retries each call adds, from 0 to 1: with 0.1, ten calls add one."""
 
     floor: int = 10
-    """How many retries there are without any calls, so that rare ones may be tried again."""
+    """How many retries there are without any calls."""
 
     per: float = 60.0
     """How long calls and retries count, in seconds."""
@@ -133,12 +126,12 @@ class Ledger:
         self._retries = [0] * (_PARTS + 1)
 
     def note_call(self, now: float) -> None:
-        """Count a call, when its first attempt is made."""
+        """Count a call at its first attempt."""
         self._move(now)
         self._calls[0] += 1
 
     def admit(self, now: float) -> bool:
-        """Count a retry, if the budget leaves room for it, and say whether."""
+        """Count a retry if there is room for it, and say whether."""
         self._move(now)
         # The oldest part lies across the edge of the window. Its retries count, its calls do
         # not, so that what is promised holds to the moment.
@@ -149,7 +142,7 @@ class Ledger:
         return True
 
     def take_back(self, then: float) -> None:
-        """Count a retry no more that was admitted *then*, and is not made after all."""
+        """Forget a retry admitted *then* and not made after all."""
         age = self._part - self._part_at(then)
         if age <= _PARTS:  # else it is forgotten already
             self._retries[age] -= 1
@@ -181,14 +174,14 @@ def decide(
 def delay_before(
     attempt: int, backoff: Backoff, retry_after: float, rng: random.Random | None
 ) -> float:
-    """Return after how many seconds to try again; *retry_after* is heard up to ``backoff.maximum``."""
+    """Return in how many seconds to try again; *retry_after* counts up to ``backoff.maximum``."""
     return max(backoff.delay(attempt - 1, rng), min(retry_after, float(backoff.maximum)))
 
 
 def matches(
     error: Exception, errors: Errors, *, never: tuple[type[BaseException], ...] = ()
 ) -> bool:
-    """Return whether an error, or each in a group, is one of those meant, and none of *never*."""
+    """Return whether an error, or each in a group, is one of *errors*, and none of *never*."""
     for leaf in leaves_of(error):
         if isinstance(leaf, never) or not isinstance(leaf, Exception):
             return False
@@ -204,7 +197,7 @@ def check_errors(name: str, errors: object) -> None:
     """Refuse what does not say which errors are meant.
 
     Raises:
-        TypeError: If it is no class of errors, a tuple of them, or plain function.
+        TypeError: It is no class of errors, tuple of them, or plain function.
 
     Example:
         >>> check_errors("retry_on", (OSError, TimeoutError))
@@ -235,7 +228,7 @@ Exception, such as trio.Cancelled, has to go on up
 
 
 def note_of(name: str | None, attempt: int, attempts: float, why: str) -> str:
-    """Return the note on an error that says how often it was tried.
+    """Return the note that says how often it was tried.
 
     Example:
         >>> note_of(None, 3, 3, "")
@@ -249,7 +242,7 @@ def note_of(name: str | None, attempt: int, attempts: float, why: str) -> str:
 
 
 def note_attempts(error: BaseException, name: str | None, note: str) -> None:
-    """Put a note on an error, if it may be changed, in place of an earlier one by the same name."""
+    """Put a note on an error, if it can be, in place of an earlier one by the same name."""
     earlier = re.compile(f"{re.escape(_subject(name))}attempt \\d+( of \\d+)?(; .*)?")
     with suppress(Exception):
         notes: list[Any] = getattr(error, "__notes__", [])

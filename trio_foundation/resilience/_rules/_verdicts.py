@@ -1,4 +1,4 @@
-"""What an outcome says about the thing that was called."""
+"""What an outcome says about what was called."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Judge:
         return "success"
 
     def of_error(self, error: BaseException) -> Verdict:
-        """Return what an error says; a group says what the worst of its leaves says."""
+        """Return what an error says; a group, what the worst of its leaves says."""
         verdicts = {self._of_leaf(leaf) for leaf in leaves_of(error)}
         if "failure" in verdicts:
             return "failure"

@@ -1,7 +1,4 @@
-"""How many failures are too many: the counts behind a circuit breaker.
-
-Each takes constant time and memory for an outcome, however many calls there are.
-"""
+"""How many failures are too many; each outcome takes constant time and memory."""
 
 from __future__ import annotations
 
@@ -20,20 +17,20 @@ class Window(Protocol):
     """Remembers outcomes, and says when there are too many failures among them."""
 
     def record(self, now: float, failed: bool) -> bool:
-        """Note an outcome at time *now*, in seconds; return whether that is too much."""
+        """Note an outcome at *now*, in seconds; return whether that is too much."""
         ...
 
     def clear(self) -> None:
         """Forget all outcomes."""
 
     def counts(self, now: float) -> tuple[int, int]:
-        """Return how many outcomes count at time *now*, in seconds, and how many failed."""
+        """Return how many outcomes count at *now*, in seconds, and how many failed."""
         ...
 
 
 @final
 class ConsecutiveFailures:
-    """So many failures in a row, with no success between them.
+    """So many failures in a row.
 
     Example:
         >>> window = ConsecutiveFailures(2)
@@ -97,8 +94,8 @@ class CountWindow:
 class TimeWindow:
     """A share of failures among the outcomes of the last so many seconds.
 
-    Time is cut into ten slices, each forgotten as a whole: an outcome counts for nine tenths of the
-    window at least.
+    In ten slices, each forgotten as a whole: an outcome counts for nine tenths of the window at
+    least.
 
     Example:
         >>> window = TimeWindow(10.0, rate=0.5, minimum=2)
@@ -148,6 +145,6 @@ class TimeWindow:
 
 
 def is_too_much(total: int, failures: int, rate: float, minimum: int) -> bool:
-    """Return whether the share of failures is *rate* or more, of *minimum* outcomes or more."""
+    """Return whether the share of failures is *rate* or more, of at least *minimum* outcomes."""
     # Not `failures >= rate * total`: 0.07 * 100 is more than 7.
     return total >= minimum and failures / total >= rate

@@ -1,4 +1,4 @@
-"""What is decided about a search, without a task and without a clock."""
+"""The rules of a search, without tasks or a clock."""
 
 from __future__ import annotations
 

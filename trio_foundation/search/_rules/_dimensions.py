@@ -1,7 +1,7 @@
-"""What a setting may be: a number between two others, or one of a few values.
+"""What a setting may be.
 
-A dimension turns a number from 0 to 1, its *unit*, into a value. So samplers know nothing of
-dimensions: they spread points over the unit cube.
+A dimension turns a number from 0 to 1, its *unit*, into a value; samplers only spread points over
+the unit cube.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Uniform:
     """A number from *a* to *b*, each as likely as any other.
 
     Raises:
-        TypeError: If *a*, *b* or *step* is no number.
-        ValueError: If one is not finite, *b* is less than *a*, or *step* is not above 0.
+        TypeError: *a*, *b* or *step* is no number.
+        ValueError: One is not finite, *b* is less than *a*, or *step* is not above 0.
 
     Example:
         >>> Uniform(0, 10).at(0.25)
@@ -104,12 +104,12 @@ class Uniform:
         return min(max(self.a * (1 - unit) + self.b * unit, self.a), self.b)
 
     def nth(self, index: int) -> float:
-        """Return a value by its number, if there is an end to them."""
+        """Return a value by its number, from 0, if there is an end to them."""
         start, width = self._exact
         return float(start + index * width)
 
     def holds(self, value: object) -> bool:
-        """Return whether it may have this value."""
+        """Return whether this is one of its values."""
         if not is_between(self.a, value, self.b):
             return False
         if self.step is None:
@@ -126,7 +126,7 @@ class Uniform:
             count: How many, both ends included (1 is the one in the middle); None for all.
 
         Raises:
-            ValueError: If there is no end to them, and no *count*.
+            ValueError: There is no end to them, and no *count*.
         """
         if self.count != math.inf:
             return map(self.nth, spread(int(self.count), count))
@@ -143,8 +143,8 @@ class LogUniform:
     """A number from *a* to *b*, as likely to be from 1 to 10 as from 10 to 100: a learning rate, say.
 
     Raises:
-        TypeError: If *a* or *b* is no number.
-        ValueError: If one is not finite, *a* is not above 0, or *b* is less than *a*.
+        TypeError: *a* or *b* is no number.
+        ValueError: One is not finite, *a* is not above 0, or *b* is less than *a*.
 
     Example:
         >>> round(LogUniform(1, 100).at(0.5), 9)
@@ -183,7 +183,7 @@ class LogUniform:
         return min(max(math.exp(low * (1 - unit) + high * unit), self.a), self.b)
 
     def holds(self, value: object) -> bool:
-        """Return whether it may have this value."""
+        """Return whether this is one of its values."""
         return is_between(self.a, value, self.b)
 
     def grid(self, count: int | None = None) -> Iterator[float]:
@@ -193,7 +193,7 @@ class LogUniform:
             count: How many, both ends included; 1 is the one in the middle.
 
         Raises:
-            ValueError: If there is no *count*, unless *a* is *b*.
+            ValueError: There is no *count*, unless *a* is *b*.
         """
         if self.a == self.b:
             return iter([self.a])
@@ -209,8 +209,8 @@ class IntUniform:
     """A whole number from *a* to *b*, both included, each as likely as any other.
 
     Raises:
-        TypeError: If *a*, *b* or *step* is no whole number.
-        ValueError: If *b* is less than *a*, or *step* is not above 0.
+        TypeError: *a*, *b* or *step* is no whole number.
+        ValueError: *b* is less than *a*, or *step* is not above 0.
 
     Example:
         >>> list(IntUniform(1, 3).grid())
@@ -250,11 +250,11 @@ class IntUniform:
         return self.nth(index_of(unit, self.count))
 
     def nth(self, index: int) -> int:
-        """Return a value by its number."""
+        """Return a value by its number, from 0."""
         return self.a + index * self.step
 
     def holds(self, value: object) -> bool:
-        """Return whether it may have this value."""
+        """Return whether this is one of its values."""
         if not is_whole(value):
             return False
         number = whole_number("value", value)
@@ -274,11 +274,11 @@ class IntUniform:
 class Choice:
     """One of a few values, of any kind, each as likely as any other.
 
-    Trials are given the values themselves: one that changes a list changes it for the next.
+    Trials get the values themselves: one that changes a list changes it for the next.
 
     Raises:
-        TypeError: If *values* is text, or a set, which has no order.
-        ValueError: If there is no value, or one is there twice.
+        TypeError: *values* is text, or a set, which has no order.
+        ValueError: There is no value, or one is there twice.
 
     Example:
         >>> Choice(["linear", "rbf"]).at(0.75)
@@ -301,11 +301,11 @@ class Choice:
         return self.values[index_of(unit, len(self.values))]
 
     def nth(self, index: int) -> object:
-        """Return a value by its number."""
+        """Return a value by its number, from 0."""
         return self.values[index]
 
     def holds(self, value: object) -> bool:
-        """Return whether it may have this value."""
+        """Return whether this is one of its values."""
         return any(same(value, one) for one in self.values)
 
     def grid(self, count: int | None = None) -> Iterator[Any]:
@@ -321,7 +321,7 @@ Dimension: TypeAlias = Uniform | LogUniform | IntUniform | Choice
 
 
 def spread(size: int, count: int | None) -> Iterable[int]:
-    """Return *count* of the numbers below *size*, evenly spread; all, if there are no more.
+    """Return *count* of the numbers below *size*, evenly spread; at most all.
 
     Example:
         >>> list(spread(5, 3)), list(spread(2, 3)), list(spread(5, None))

@@ -1,10 +1,7 @@
-r"""The lines of a journal: a header that says which search it is, then a line for each trial.
+"""The lines of a journal: a header, then a line for each trial, each a JSON object.
 
-Each is a JSON object and a newline. A line without the newline, which a dying process leaves,
-does not count; its trial is run again.
-
-Settings are written for people. A search that goes on draws them anew and compares the words: so
-a setting may be any object.
+A last line without a newline, which a dying process leaves, does not count. A search that goes on
+draws settings anew and compares their words: so a setting may be any object.
 """
 
 from __future__ import annotations
@@ -53,19 +50,19 @@ class Pages:
     """What a journal holds."""
 
     header: Line | None
-    """Its first line; None if it has not even that."""
+    """Its first line, if any."""
 
     lines: dict[int, Line]
-    """The lines of the trials, by number; of two, the later one."""
+    """The trials' lines, by number; of two, the later."""
 
     size: int
-    """How many bytes are whole lines."""
+    """Bytes in whole lines."""
 
 
 def header_of(
     space: SearchSpace, *, seed: int, sampler: str, iterations: float, maximize: bool
 ) -> Line:
-    """Return the header; *iterations* is in it only where it decides which the trials are."""
+    """Return the header, with *iterations* only where settings depend on it."""
     header = {
         "journal": _FORMAT,
         "seed": seed,
@@ -124,7 +121,7 @@ def decode(data: bytes) -> Pages:
     r"""Return what the bytes of a journal hold.
 
     Raises:
-        ValueError: If a line is none of a journal; its text is the number.
+        ValueError: A line is none of a journal; the text is its number.
 
     Example:
         >>> from ._dimensions import Uniform
@@ -148,7 +145,7 @@ def decode(data: bytes) -> Pages:
 
 
 def described(thing: object) -> object:
-    """Return a dimension, or any value, in JSON's terms.
+    """Return a dimension, or any value, as JSON.
 
     Example:
         >>> described(("rbf", 1.5)), described(math.sqrt), described(math.inf)
@@ -169,12 +166,12 @@ def described(thing: object) -> object:
 
 
 def words_for(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in JSON's terms."""
+    """Return settings as JSON."""
     return {name: described(value) for name, value in params.items()}
 
 
 def same_words(one: object, other: object) -> bool:
-    """Return whether two things are the same as JSON: 1, 1.0 and true are three.
+    """Return whether two things are the same JSON: 1, 1.0 and true are three.
 
     Example:
         >>> same_words({"a": 1, "b": 2}, {"b": 2, "a": 1}), same_words([1], [True])

@@ -27,7 +27,7 @@ _FAR = 3
 @final
 @attrs.frozen
 class Axis:
-    """One setting, on an axis from 0 at the bottom to 1 at the top."""
+    """One setting, on an axis from 0 to 1."""
 
     name: str
     ticks: list[tuple[float, str]]
@@ -38,7 +38,7 @@ class Axis:
 
 
 def rises_of(trials: Iterable[Trial], *, maximize: bool) -> list[tuple[int, float]]:
-    """Return at which trials the best became better, and its value then.
+    """Return each trial that was a new best, with its value.
 
     Example:
         >>> trials = [Trial(0, {}, 1.0), Trial(1, {}, 0.5), Trial(2, {}, 2.0)]
@@ -56,7 +56,7 @@ def rises_of(trials: Iterable[Trial], *, maximize: bool) -> list[tuple[int, floa
 
 
 def far_limit(values: Sequence[float], *, maximize: bool) -> float:
-    """Return from where on a value is far off, beside the better three quarters.
+    """Return from where on a value is far off the better three quarters.
 
     Example:
         >>> far_limit([7, 8, 9, -1000], maximize=True)
@@ -70,7 +70,7 @@ def far_limit(values: Sequence[float], *, maximize: bool) -> float:
 
 
 def worst_near(values: Sequence[float], *, maximize: bool) -> float:
-    """Return the worst value, those far off left out, and a twentieth of the others.
+    """Return the worst value, less those far off and a twentieth of the others.
 
     Example:
         >>> worst_near([7, 8, 9, -1000], maximize=True)
@@ -82,7 +82,7 @@ def worst_near(values: Sequence[float], *, maximize: bool) -> float:
 
 
 def axis_of(name: str, trials: Sequence[Trial], dimension: Dimension | None) -> Axis:
-    """Return where trials are on a setting's axis, or below it if they have no such setting."""
+    """Return where trials are on a setting's axis, or below it without the setting."""
     numbers = [as_number(trial.params[name]) for trial in trials if name in trial.params]
     if isinstance(dimension, Choice) or not numbers or None in numbers:
         return _axis_of_words(name, trials, dimension)
@@ -102,7 +102,7 @@ def axis_of(name: str, trials: Sequence[Trial], dimension: Dimension | None) -> 
 
 
 def tick_text(value: object, size: int = 14) -> str:
-    """Return a value as it stands at an axis, cut off if it is long.
+    """Return a value as it stands at an axis, cut short.
 
     Example:
         >>> tick_text(0.001), tick_text("a very long name of a choice")

@@ -1,8 +1,4 @@
-"""Which points are the same, and how many there are.
-
-A search draws some points of a small space again. Those are left out, since they tell nothing
-new; when all points have been there, the search has ended.
-"""
+"""Which points are the same, and how many there are."""
 
 from __future__ import annotations
 
@@ -19,22 +15,22 @@ from ._space import SearchSpace
 __all__ = ["Drawer", "Drawn", "Draws", "Key", "Units", "point_count"]
 
 Key: TypeAlias = tuple[int, ...]
-"""Which values a discrete point has, by their numbers; -1 where it has none."""
+"""The numbers of a discrete point's values; -1 for none."""
 
 Units: TypeAlias = Callable[[int], Sequence[float]]
 """Where in the unit cube a trial is, by its number."""
 
 _MOST_CASES = 100_000
-"""How many cases are told apart; the points of a space with more are not counted."""
+"""The points of a space with more cases are not counted."""
 
 _TURN = 64
-"""How many draws may come to nothing before others get their turn."""
+"""Draws in vain before others get their turn."""
 
 
 @final
 @attrs.frozen
 class Drawn:
-    """The settings of a trial that is to be run."""
+    """A trial to be run."""
 
     index: int
     params: dict[str, Any]
@@ -42,7 +38,7 @@ class Drawn:
 
 @final
 class Drawer:
-    """Draws the points of a space, and tells the discrete ones apart.
+    """Draws points, and tells discrete ones apart.
 
     Example:
         >>> from ._dimensions import Choice, Uniform
@@ -61,7 +57,7 @@ class Drawer:
         self._always_discrete = not endless
 
     def draw(self, units: Sequence[float]) -> tuple[dict[str, Any], Key | None]:
-        """Return a point, and its key; None if one of its settings is continuous."""
+        """Return a point, and its key, None if a setting is continuous."""
         point = self._space.at(units)
         if self._never_twice:
             return point, None
@@ -77,7 +73,7 @@ class Drawer:
 
 @final
 class Draws(Iterator[Drawn | None]):
-    """The trials to run, in order; now and then None, so that others get their turn.
+    """The trials to run, in order; now and then None, for others to get their turn.
 
     Example:
         >>> from ._dimensions import Choice
@@ -89,7 +85,7 @@ class Draws(Iterator[Drawn | None]):
 
     def __init__(self, space: SearchSpace, units: Units, iterations: float) -> None:
         self.skipped = 0
-        """How many draws came to a point that was there before."""
+        """How many draws repeated a point."""
         self._space = space
         self._drawer = Drawer(space)
         self._units = units
@@ -116,7 +112,7 @@ class Draws(Iterator[Drawn | None]):
         return None
 
     def catch_up(self, has_ended: Collection[int]) -> Iterator[Drawn]:
-        """Draw what an earlier run drew, and yield what ended in it; the rest is to be run first."""
+        """Draw what an earlier run drew, and yield what ended in it; the rest comes first."""
         last = max(has_ended, default=-1)
         while self._next <= last and self._next < self._iterations:
             drawn = self._draw()
@@ -126,7 +122,7 @@ class Draws(Iterator[Drawn | None]):
                 self._left.append(drawn)
 
     def _draw(self) -> Drawn | None:
-        """Return the next trial; None if its settings were there before."""
+        """Return the next trial, None if repeated."""
         index = self._next
         self._next += 1
         point, key = self._drawer.draw(self._units(index))
@@ -152,7 +148,7 @@ class Draws(Iterator[Drawn | None]):
 
 
 def point_count(space: SearchSpace) -> float:
-    """Return how many points a space has; `math.inf` if endless, or too many to count.
+    """Return how many points a space has; `math.inf` if too many to count.
 
     Example:
         >>> from ._dimensions import Choice, IntUniform

@@ -1,8 +1,4 @@
-"""Which trials are hopeless, judged by what they report on the way.
-
-A pruner is told how a trial stands, and says whether to end it. It is told scores: more is better,
-whatever the search looks for.
-"""
+"""Which trials are hopeless, judged by what they report."""
 
 from __future__ import annotations
 
@@ -22,8 +18,8 @@ __all__ = ["MedianPruner", "Pruner", "Reports", "Standing", "SuccessiveHalvingPr
 class Standing:
     """How a trial stands among the others, at the step that it has just reported.
 
-    In scores more is better: a search that minimizes turns the sign of its values. NaN and infinity
-    are minus infinity, the worst.
+    In scores more is better: a search that minimizes turns the sign. NaN and infinity count as
+    minus infinity.
 
     Example:
         >>> standing = Standing(step=3, previous=2, score=0.5, others=[0.2, 0.7], ended=[0.7])
@@ -35,13 +31,13 @@ class Standing:
     """The step."""
 
     previous: int | None
-    """The step that it reported before; None at its first."""
+    """The step of its last report, if any."""
 
     score: float
-    """What it reported."""
+    """What it reported, as a score."""
 
     others: Sequence[float]
-    """What all other trials have reported at this step, the least first."""
+    """The scores of all other trials at this step, the least first."""
 
     ended: Sequence[float]
     """The same, of those that have run to their end."""
@@ -53,17 +49,17 @@ class Standing:
 
 
 Pruner: TypeAlias = Callable[[Standing], bool]
-"""Says whether a trial is hopeless; called at each report."""
+"""A function that says at each report whether to end the trial."""
 
 
 @final
 @attrs.frozen(kw_only=True)
 class MedianPruner:
-    """Ends a trial that is below the median of those that ran to their end, at the same step.
+    """Ends a trial below the median, at the same step, of those that ran to their end.
 
     Raises:
-        TypeError: If an argument is no whole number.
-        ValueError: If one is too small.
+        TypeError: An argument is no whole number.
+        ValueError: One is too small.
 
     Example:
         >>> prune = MedianPruner(warmup_trials=3)
@@ -74,7 +70,7 @@ class MedianPruner:
     """
 
     warmup_trials: int = 5
-    """How many trials must have run to their end before, at least 1."""
+    """How many must have run to their end before, at least 1."""
 
     warmup_steps: int = 0
     """Before which step no trial is pruned."""
@@ -99,8 +95,8 @@ class SuccessiveHalvingPruner:
     It is the asynchronous kind: it waits for no trial, but compares each with those before it.
 
     Raises:
-        TypeError: If an argument is no whole number.
-        ValueError: If one is too small.
+        TypeError: An argument is no whole number.
+        ValueError: One is too small.
 
     Example:
         >>> prune = SuccessiveHalvingPruner(reduction_factor=2)
@@ -111,10 +107,10 @@ class SuccessiveHalvingPruner:
     """
 
     min_steps: int = 1
-    """The first step at which trials are ended."""
+    """The first deciding step, at least 1."""
 
     reduction_factor: int = 3
-    """One of how many goes on; each deciding step is so many times the one before."""
+    """One of so many goes on, at least 2; each deciding step is so many times the one before."""
 
     def __attrs_post_init__(self) -> None:
         check_count("min_steps", self.min_steps, least=1)
@@ -129,7 +125,7 @@ class SuccessiveHalvingPruner:
         return standing.rank >= places
 
     def _rung(self, step: int) -> int:
-        """Return how many decisions there are up to and at a step."""
+        """Return the number of decisions up to a step."""
         rung, at = 0, self.min_steps
         while at <= step:
             rung, at = rung + 1, at * self.reduction_factor
@@ -138,7 +134,7 @@ class SuccessiveHalvingPruner:
 
 @final
 class Reports:
-    """What trials have reported, by step, for those that come after them.
+    """What trials have reported, by step.
 
     Example:
         >>> reports = Reports()
@@ -155,7 +151,7 @@ class Reports:
         self._ended: dict[int, list[float]] = {}
 
     def add(self, step: int, score: float, previous: int | None) -> Standing:
-        """Note a report, and return how the trial stands with it."""
+        """Note a report; return how the trial stands."""
         reported = self._all.setdefault(step, [])
         others = list(reported)
         ended = list(self._ended.get(step, []))
@@ -163,11 +159,11 @@ class Reports:
         return Standing(step=step, previous=previous, score=score, others=others, ended=ended)
 
     def note_end(self, scores: dict[int, float]) -> None:
-        """Note that a trial with these scores has run to its end."""
+        """Note the scores of a trial that ran to its end."""
         for step, score in scores.items():
             insort(self._ended.setdefault(step, []), score)
 
 
 def _median(scores: Sequence[float]) -> float:
-    """Return the median of scores that are in order; of two in the middle, the lower."""
+    """Return the median of ordered scores; of two, the lower."""
     return scores[(len(scores) - 1) // 2]

@@ -1,4 +1,4 @@
-"""Which trial is the best: the one with the largest or smallest number, the first of equals."""
+"""Which trial is the best."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["best_of", "is_better", "score_of"]
 
 
 def score_of(value: float, *, maximize: bool) -> float:
-    """Return a value so that more is better; what is no finite number is the worst.
+    """Return a value with more as better; what is not finite is the worst.
 
     Example:
         >>> score_of(3.0, maximize=False), score_of(math.nan, maximize=True)
@@ -23,7 +23,7 @@ def score_of(value: float, *, maximize: bool) -> float:
 
 
 def is_better(trial: Trial, best: Trial | None, *, maximize: bool) -> bool:
-    """Return whether a trial is better than the best so far; of equals, the lower number is."""
+    """Return whether a trial is better than the best; of equals, the first is."""
     score = _score(trial, maximize=maximize)
     if score == -math.inf:
         return False
@@ -32,7 +32,7 @@ def is_better(trial: Trial, best: Trial | None, *, maximize: bool) -> bool:
 
 
 def best_of(trials: Iterable[Trial], *, maximize: bool) -> Trial | None:
-    """Return the best trial; None if there is none.
+    """Return the best trial, if any.
 
     Example:
         >>> trials = [Trial(0, {}, 1.0), Trial(1, {}, math.nan), Trial(2, {}, 5.0)]

@@ -1,4 +1,4 @@
-"""All settings together: which points there are, and which point a unit stands for."""
+"""All settings together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["RandomSource", "SearchSpace"]
 
 
 class RandomSource(Protocol):
-    """What gives random numbers, as `random.Random` and NumPy's generators do.
+    """What gives random numbers: a `random.Random`, or a generator of NumPy's.
 
     Example:
         >>> import random
@@ -32,15 +32,13 @@ class RandomSource(Protocol):
 class SearchSpace:
     """The settings to choose from, by name.
 
-    A dimension with a *when* is part of a point only if its condition is met.
-
     Args:
         **dimensions: What each setting may be: a `Uniform`, `LogUniform`, `IntUniform` or
-            `Choice`. A condition names dimensions before its own.
+            `Choice`; with *when*, only if that is met by those before it.
 
     Raises:
-        TypeError: If one is no dimension.
-        ValueError: If there is none, or a condition can never be met.
+        TypeError: One is no dimension.
+        ValueError: There is none, or a condition can never be met.
 
     Example:
         >>> import random
@@ -92,7 +90,7 @@ class SearchSpace:
             rng: Where the numbers come from, such as a `random.Random`.
 
         Raises:
-            TypeError: If *rng* gives no random numbers.
+            TypeError: *rng* gives no random numbers.
 
         Example:
             >>> import random
@@ -123,13 +121,13 @@ class SearchSpace:
         """Return the points of a grid, made one by one, the last dimension changing fastest.
 
         Args:
-            count: How many values a dimension shows that *counts* does not name; None for all.
-            **counts: How many values a dimension shows, by name.
+            count: How many values of dimensions that *counts* does not name; None for all.
+            **counts: How many values, by dimension.
 
         Raises:
-            TypeError: If a count is no whole number.
-            ValueError: If one is below 1, is for no dimension of the space, or is missing where
-                there is no end to the values.
+            TypeError: A count is no whole number.
+            ValueError: One is below 1, for no dimension of the space, or missing where there is no
+                end to the values.
 
         Example:
             >>> space = SearchSpace(x=Uniform(0, 1), y=Choice(["a", "b"]))
@@ -157,8 +155,8 @@ class SearchSpace:
         """Refuse settings by name that are no point of the space.
 
         Raises:
-            TypeError: If they are no mapping.
-            ValueError: If one is missing, too much, or has a value that it may not have.
+            TypeError: They are no mapping.
+            ValueError: One is missing, too much, or of a wrong value.
 
         Example:
             >>> SearchSpace(x=Uniform(0, 1)).validate({"x": 2})
@@ -178,7 +176,7 @@ class SearchSpace:
                 raise ValueError(f"{name} must be left out here: {_unmet(dimension.when)}")
 
     def is_met(self, when: When, point: Mapping[str, Any]) -> bool:
-        """Return whether a condition is met by a point, whose dimensions before it are enough."""
+        """Return whether a point, if only of the dimensions before, meets a condition."""
         if when is None:
             return True
         if callable(when):
@@ -266,7 +264,7 @@ def _unmet(when: When) -> str:
 
 
 def _options(wanted: object) -> tuple[object, ...]:
-    """Return the values that a condition allows; a set stands for its members."""
+    """Return the values that a condition allows."""
     if isinstance(wanted, (set, frozenset)):
         return tuple(cast(set[object], wanted))
     return (wanted,)

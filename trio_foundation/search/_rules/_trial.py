@@ -9,8 +9,8 @@ import attrs
 __all__ = ["Trial", "TrialState"]
 
 TrialState: TypeAlias = Literal["complete", "failed", "pruned", "cancelled"]
-"""How a trial has ended: it returned a number; it raised, returned none, or took too long; the
-pruner ended it; or the search was cancelled meanwhile, which is no failure."""
+"""How a trial ended: it returned a number; it raised, returned none, or took too long; the pruner
+ended it; or the search ended meanwhile, which is no failure."""
 
 
 @final
@@ -24,7 +24,7 @@ class Trial:
     """
 
     index: int
-    """Its number, from 0; with the seed it says the settings."""
+    """Its number, from 0."""
 
     params: dict[str, Any]
     """The settings by name."""
@@ -34,7 +34,7 @@ class Trial:
 
     error: Exception | None = None
     """What it raised, less its traceback; `TaskTimeout` if it took too long, `FailedBefore` if it
-    failed in the run of a journal."""
+    is of a resumed journal."""
 
     state: TrialState = "complete"
     """How it ended."""
@@ -46,4 +46,4 @@ class Trial:
     """What it reported, by step."""
 
     traceback: str = attrs.field(default="", repr=False, eq=False)
-    """The traceback of the error, as text."""
+    """The error's traceback, as text."""

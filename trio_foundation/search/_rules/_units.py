@@ -1,7 +1,6 @@
-"""Where in the unit cube a trial is, for samplers that need nothing but random numbers.
+"""Where in the unit cube a trial is.
 
-Trial *i* depends on the seed and on *i* alone. Only `random.Random.random` is used: of Python's it
-alone gives the same for a seed from version to version.
+Of Python's, `random.Random.random` alone gives the same for a seed from version to version.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ __all__ = ["latin_hypercube_units", "random_units"]
 
 
 def random_units(seed: int, size: int) -> Units:
-    """Return units that are random, each by itself.
+    """Return units random each by itself.
 
     Example:
         >>> units = random_units(42, 2)
@@ -32,7 +31,7 @@ def random_units(seed: int, size: int) -> Units:
 
 
 def latin_hypercube_units(seed: int, size: int, iterations: int) -> Units:
-    """Return units that fall, in each dimension, one into each of as many equal parts.
+    """Return units that fall, in each dimension, one into each of equal parts.
 
     Example:
         >>> units = latin_hypercube_units(42, 1, 4)

@@ -1,4 +1,4 @@
-"""What counts as a number: whatever can be made a float, but no text and no truth value."""
+"""What counts as a number, and as the same."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class _Floatable(Protocol):
 
 
 def as_number(value: object) -> float | None:
-    """Return a number as a float; None if it is none, as NumPy's truth values and complex numbers.
+    """Return a number as a float; None for text, truth values and complex numbers.
 
     Raises:
-        OverflowError: If it is too large for a float.
+        OverflowError: It is too large for a float.
 
     Example:
         >>> as_number(3), as_number("3"), as_number(True)
@@ -42,7 +42,7 @@ def as_number(value: object) -> float | None:
 
 
 def finite_number(name: str, value: object) -> float:
-    """Return a number as a float, and refuse what is none, NaN and infinity."""
+    """Return a finite number as a float; refuse all else."""
     try:
         number = as_number(value)
     except OverflowError:
@@ -55,7 +55,7 @@ def finite_number(name: str, value: object) -> float:
 
 
 def is_between(low: float, value: object, high: float) -> bool:
-    """Return whether something is a number between two others, or one of them.
+    """Return whether something is a number from *low* to *high*.
 
     Example:
         >>> is_between(0, 1, 1), is_between(0, 10**400, 1), is_between(0, "1", 1)
@@ -69,14 +69,14 @@ def is_between(low: float, value: object, high: float) -> bool:
 
 
 def whole_number(name: str, value: object) -> int:
-    """Return a whole number as an int, and refuse what is none; 2.0 is none."""
+    """Return a whole number as an int; refuse all else, 2.0 too."""
     if not is_whole(value):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     return operator.index(value)
 
 
 def is_whole(value: object) -> TypeGuard[SupportsIndex]:
-    """Return whether something is a whole number; 2.0 and True are none."""
+    """Return whether something is whole; 2.0 and True are not."""
     return hasattr(type(value), "__index__") and not isinstance(value, bool)
 
 
@@ -98,7 +98,7 @@ def same(one: object, other: object) -> bool:
 
 
 def distinct_values(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return the values of a choice, and refuse what is no list of different ones."""
+    """Return a choice's values; refuse what is no list of different ones."""
     if isinstance(values, (str, bytes)):
         raise TypeError(f"values must be a list, not {values!r}: write Choice([{values!r}])")
     if isinstance(values, (set, frozenset)):
@@ -119,7 +119,7 @@ def distinct_values(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _found_twice(values: tuple[object, ...]) -> int | None:
-    """Return where the first value is that was there before."""
+    """Return the first index of a repeated value, if any."""
     seen: set[tuple[object, object]] = set()
     unhashable: list[object] = []
     for index, value in enumerate(values):

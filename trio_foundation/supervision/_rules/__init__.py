@@ -1,7 +1,4 @@
-"""What a supervisor decides, without a clock and without a task.
-
-Time comes in as a number and a decision goes out as a value.
-"""
+"""What a supervisor decides, without a clock and without a task."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""How many restarts are too many.
-
-To restart a broken child for ever hides the fault and keeps the machine busy. So a supervisor has a
-limit, so many restarts in so many seconds, and fails when it is passed: the level above may have a
-better idea.
-"""
+"""How many restarts are too many: to restart a broken child for ever hides the fault."""
 
 from __future__ import annotations
 
@@ -33,7 +28,7 @@ class RestartWindow:
     _admitted: deque[float] = attrs.field(init=False, factory=deque[float])
 
     def admit(self, now: float) -> bool:
-        """Return whether the limit has room for a restart at time *now*, in seconds, and count it.
+        """Return whether there is room for a restart at time *now*, in seconds, and count it.
 
         One exactly *within* seconds old still counts, as in OTP; a refused one does not.
         """
@@ -43,7 +38,7 @@ class RestartWindow:
         return True
 
     def count(self, now: float) -> int:
-        """Return how many restarts still count at time *now*, in seconds."""
+        """Return how many still count at time *now*, in seconds."""
         # Each restart is forgotten once, so a crash loop costs a constant per crash
         # however long the window is.
         while self._admitted and now - self._admitted[0] > self.within:

@@ -1,8 +1,4 @@
-"""What is decided about a process: what its end means, and where its lines are cut.
-
-A pipe gives bytes in portions, and people read lines, so they are put together again. A
-process that never writes a newline must not fill the memory, so there is a longest line.
-"""
+"""What is decided about a process: what its end means, and where its lines are cut."""
 
 from __future__ import annotations
 
@@ -26,14 +22,7 @@ _LONGEST = 4
 def judge_process(
     returncode: int, *, was_ready: bool, was_stopped: bool, was_killed: bool
 ) -> ProcessVerdict:
-    """Return what it means that a process has ended.
-
-    Args:
-        returncode: Its exit code; below 0 the number of the signal that ended it.
-        was_ready: Whether it was ready before.
-        was_stopped: Whether it was told to end, by its supervisor.
-        was_killed: Whether it did not, and had to be killed.
-    """
+    """Return what the end of a process means; a *returncode* below 0 is the number of a signal."""
     if was_killed:
         return "killed"
     if was_stopped:
@@ -42,7 +31,7 @@ def judge_process(
 
 
 def decode(piece: Piece) -> str:
-    r"""Return a piece as text: what is no UTF-8 is replaced, and a CR before the newline goes.
+    r"""Return a piece as text: what is no UTF-8 is replaced, and a CR at the end goes.
 
     Example:
         >>> decode((b"f\xc3\xbcr \xff", False)), decode((b"on Windows\r", False))
@@ -66,12 +55,12 @@ class LineCutter:
     """
 
     limit: int
-    """The longest piece, in bytes; at least 4, which is one character."""
+    """The longest piece, in bytes; at least 4, one character."""
 
     _rest: bytearray = attrs.field(init=False, factory=bytearray)
 
     def feed(self, data: bytes) -> list[Piece]:
-        """Return the lines that end in *data*, and the pieces of one that is too long."""
+        """Return the lines that end in *data*, and pieces of one that is too long."""
         *ends, rest = data.split(b"\n")
         pieces: list[Piece] = []
         for end in ends:
@@ -82,7 +71,7 @@ class LineCutter:
         return pieces
 
     def end(self) -> list[Piece]:
-        """Return the line that has no newline yet, if there is one, and forget it."""
+        """Return the line that has no newline yet, if any, and forget it."""
         rest = bytes(self._rest)
         self._rest.clear()
         return [(rest, False)] if rest else []

@@ -1,8 +1,4 @@
-"""Who is started again when a child has ended.
-
-Two tables, both OTP's: whether the end of a child calls for a restart at all, and which of its
-siblings the restart takes along.
-"""
+"""Who is started again when a child has ended: two tables, both OTP's."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ _RESTARTED_AFTER: dict[Restart, frozenset[ExitReason]] = {
 def is_restarted(restart: Restart, reason: ExitReason, *, was_ready: bool = True) -> bool:
     """Return whether a child that ended by itself is started again.
 
-    One that ended before it was ready, for whatever reason, has crashed.
+    One that ended before it was ready has crashed.
     """
     return ("crashed" if not was_ready else reason) in _RESTARTED_AFTER[restart]
 
@@ -37,7 +33,7 @@ def is_restarted(restart: Restart, reason: ExitReason, *, was_ready: bool = True
 def restart_group(strategy: Strategy, members: Sequence[MemberT], leader: MemberT) -> list[MemberT]:
     """Return the members that are restarted with *leader*, itself included, oldest first.
 
-    They are stopped in the reverse of that order, and started in it.
+    They are stopped in reverse.
     """
     if strategy == "one_for_one":
         return [leader]

@@ -10,8 +10,7 @@ __all__ = ["ends_supervisor"]
 def ends_supervisor(auto_shutdown: AutoShutdown, *, others_remain: bool) -> bool:
     """Return whether the supervisor shuts down now that a significant child is finished.
 
-    Finished means that it ended by itself and is not restarted; *others_remain*, that another
-    significant child is not.
+    Finished is ended by itself and not restarted; *others_remain* that another is not.
     """
     return auto_shutdown == "any_significant" or (
         auto_shutdown == "all_significant" and not others_remain

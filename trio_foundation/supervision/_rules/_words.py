@@ -16,7 +16,7 @@ AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
 """Whether a supervisor ends when one of its significant children has finished, or all."""
 
 ExitReason: TypeAlias = Literal["returned", "shutdown", "crashed", "stopped", "unresponsive"]
-"""In which way an incarnation of a child ended; see `Exit.reason`."""
+"""How an incarnation of a child ended; see `Exit.reason`."""
 
 ChildState: TypeAlias = Literal[
     "starting", "running", "stopping", "backing_off", "stopped", "ignored"

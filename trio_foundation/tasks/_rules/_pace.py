@@ -1,9 +1,4 @@
-"""How far a map may go ahead of who takes its results, and in which order they come.
-
-At most *limit* items run, and at most *limit* + *buffer* run or wait for the consumer. So a slow
-consumer holds the rest back, and so does a slow item at the head of an ordered map: those behind it
-count.
-"""
+"""How far a map may go ahead of its consumer, and in which order results come."""
 
 from __future__ import annotations
 
@@ -20,7 +15,8 @@ R = TypeVar("R")
 class Pace:
     """Says how many items may have begun, and how many tasks may work on them.
 
-    It is asked for each item, so it answers by plain attributes.
+    At most *limit* items run, and at most *limit* + *buffer* run or wait for the consumer. What is
+    asked for each item is a plain attribute.
 
     Example:
         >>> pace = Pace(limit=1, buffer=1)
@@ -40,9 +36,9 @@ class Pace:
         self.limit = limit
         """How many tasks may work at once; 0 if nothing more begins."""
         self.most_begun = limit + buffer
-        """How many items may have begun before one more result is taken."""
+        """How many items may have begun by now."""
         self.begun = 0
-        """How many items have begun, which is the number of the next."""
+        """How many items have begun; the number of the next."""
         self.workers = 0
         """How many tasks work."""
 
@@ -68,14 +64,14 @@ class Pace:
         self.most_begun += 1
 
     def end(self) -> None:
-        """Note that nothing more begins: no task waits for room, and all end."""
+        """Note that nothing more begins, so no task waits for room."""
         self.limit = 0
         self.most_begun = math.inf
 
 
 @final
 class Queue(Generic[R]):
-    """Results that wait to be taken, in the order of the items or of their ends.
+    """Results that wait, in the order of the items or of their ends.
 
     Example:
         >>> queue = Queue[str](ordered=True)
@@ -99,7 +95,7 @@ class Queue(Generic[R]):
         return len(self._ready)
 
     def put(self, number: int, result: R) -> int:
-        """Add the result of an item, by its number; return how many this makes ready."""
+        """Add the result of an item; return how many this makes ready."""
         if not self._ordered:
             self._ready.append(result)
             return 1
@@ -115,7 +111,7 @@ class Queue(Generic[R]):
         return self._next - first
 
     def pop(self) -> R:
-        """Take the next result, which is ready."""
+        """Take the next result."""
         return self._ready.popleft()
 
     def clear(self) -> None:

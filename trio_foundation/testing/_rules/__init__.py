@@ -1,4 +1,4 @@
-"""What the room decides: which fault is due when, and to whom. No Trio in here, and no clock."""
+"""Which fault is due when, and to whom. No Trio in here, and no clock."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which fault is due: what a plan says, and what the dice do.
-
-With the same seed, the same counts of checkpoints and messages get the same answers.
-"""
+"""Which fault is due; the same with the same seed, checkpoints and messages."""
 
 from __future__ import annotations
 
@@ -20,16 +17,16 @@ __all__ = ["Chance", "Course"]
 @final
 @attrs.frozen(kw_only=True)
 class Chance:
-    """Faults at random: each checkpoint of these children is struck at this rate."""
+    """Faults at random, at the checkpoints of these children."""
 
     names: tuple[str, ...]
-    """The children; none at all stands for every child."""
+    """The children; none stands for all."""
 
     kinds: tuple[FaultKind, ...]
     rate: float
     seconds: float
     limit: float
-    """How many faults there are at most."""
+    """How many faults at most."""
 
     def is_for(self, path: str) -> bool:
         return not self.names or any(is_meant(name, path) for name in self.names)
@@ -47,7 +44,7 @@ class Course:
         self._left = list(plan)
         self._chances = list(chances)
         self._made = Counter[int]()
-        """How many faults each of the chances has made."""
+        """The faults of each chance so far."""
         self._messages = Counter[str]()
 
     def add(self, more: Fault | Chance) -> None:
@@ -57,7 +54,7 @@ class Course:
             self._chances.append(more)
 
     def at_checkpoint(self, path: str) -> list[Fault]:
-        """Count a checkpoint of the child at *path*; return the faults that are due."""
+        """Count a checkpoint of a child; return the faults due."""
         self.checkpoints[path] += 1
         number = self.checkpoints[path]
         due = self._take(path, lambda fault: fault.at_checkpoint == number)
@@ -71,7 +68,7 @@ class Course:
         return due
 
     def at_message(self, path: str) -> list[Fault]:
-        """Count a message of the server at *path*; return the faults that are due."""
+        """Count a message of a server; return the faults due."""
         self._messages[path] += 1
         number = self._messages[path]
         return self._take(path, lambda fault: fault.at_message == number)

@@ -1,7 +1,4 @@
-"""A fault, written down as data.
-
-So it can be printed by a test that fails, pasted into the next one, and made smaller by Hypothesis.
-"""
+"""A fault as data: to be printed by a failure, pasted into a test, and shrunk by Hypothesis."""
 
 from __future__ import annotations
 
@@ -16,11 +13,10 @@ __all__ = ["Fault", "FaultKind", "InjectedCrash", "error_of", "is_meant"]
 FaultKind: TypeAlias = Literal["crash", "hang", "delay", "cancel", "interrupt", "starve"]
 """What a fault does to a child.
 
-``crash``: what the child waits for raises an error. ``hang``: what it waits for happens, and the
-child does not go on until it is cancelled. ``delay``: it goes on some seconds later. ``cancel``:
-all of the child is cancelled, as by a scope of its own, so that it ends. ``interrupt``: what it
-waits for raises `KeyboardInterrupt`. ``starve``: for some seconds no task at all runs, as in a
-busy loop.
+``crash``: what the child waits for raises an error. ``hang``: what it waits for happens, and it
+does not go on until cancelled. ``delay``: it goes on some seconds later. ``cancel``: all of it is
+cancelled, as by a scope around its function. ``interrupt``: what it waits for raises
+`KeyboardInterrupt`. ``starve``: for some seconds no task runs, as in a busy loop.
 
 Example:
     >>> kind: FaultKind = "crash"
@@ -31,7 +27,7 @@ _LASTING = ("delay", "starve")
 
 @final
 class InjectedCrash(FoundationError):
-    """What a crash raises, if the fault names no other error.
+    """What a crash raises by default.
 
     Example:
         >>> print(InjectedCrash("app/web", 3))
@@ -42,7 +38,7 @@ class InjectedCrash(FoundationError):
     """The path of the child."""
 
     checkpoint: int
-    """At which of its checkpoints."""
+    """Which of its checkpoints."""
 
     def __init__(self, child: str, checkpoint: int) -> None:
         super().__init__(child, checkpoint)
@@ -60,12 +56,12 @@ class InjectedCrash(FoundationError):
 class Fault:
     """One fault: to whom, what, and when. Its ``repr`` is the line that makes it again.
 
-    How checkpoints and messages are counted, `Faults` says.
+    `Faults` says how checkpoints and messages are counted.
 
     Raises:
-        TypeError: If *error* is no class of errors, or cannot be called with a text.
-        ValueError: If an option makes no sense, or if not exactly one of *at_checkpoint* and
-            *at_message* is given.
+        TypeError: *error* is no class of errors, or cannot be called with a text.
+        ValueError: An option that makes no sense, or not exactly one of *at_checkpoint* and
+            *at_message*.
 
     Example:
         >>> Fault("worker", "delay", at_checkpoint=3, seconds=10)
@@ -75,7 +71,7 @@ class Fault:
     """
 
     child: str
-    """The name of the child, or its path, or the end of its path: ``web/worker``."""
+    """The child's name, its path, or the end of its path: ``web/worker``."""
 
     kind: FaultKind
     """What happens to it."""
@@ -87,10 +83,10 @@ class Fault:
     """Or at which of its messages, if it is a server."""
 
     seconds: float = attrs.field(default=1.0, kw_only=True)
-    """How long a ``delay`` or a ``starve`` lasts, in seconds."""
+    """How many seconds a ``delay`` or a ``starve`` lasts."""
 
     error: type[Exception] = attrs.field(default=InjectedCrash, kw_only=True)
-    """The class of what a ``crash`` raises; it is called with a text."""
+    """The class of what a ``crash`` raises, called with a text."""
 
     def __attrs_post_init__(self) -> None:
         check_name("child", self.child)
@@ -135,7 +131,7 @@ def is_meant(name: str, path: str) -> bool:
 
 
 def error_of(fault: Fault, path: str, checkpoint: int) -> BaseException:
-    """Return a new error of the kind that *fault* raises in the child at *path*."""
+    """Return a new error, as *fault* raises it."""
     if fault.kind == "crash" and fault.error is InjectedCrash:
         return InjectedCrash(path, checkpoint)
     text = str(InjectedCrash(path, checkpoint))

@@ -1,7 +1,4 @@
-"""Checks of functions, made where they are written.
-
-What cannot be called has to be found before the first operation is called, which stays done.
-"""
+"""Checks of functions, made before the first is called: what that does stays done."""
 
 from __future__ import annotations
 
@@ -23,18 +20,13 @@ _NOT_LISTS: tuple[type, ...] = (str, bytes)
 def check_operations(
     caller: str, operations: Iterable[Callable[[], Awaitable[R]]]
 ) -> tuple[Callable[[], Awaitable[R]], ...]:
-    """Refuse what is no list of async functions without arguments.
-
-    Args:
-        caller: The method that was given them, as users write it.
-        operations: What should be async functions.
+    """Refuse what is no list of async functions without arguments; close coroutines in it.
 
     Returns:
         The operations.
 
     Raises:
-        TypeError: If it is no list, or something in it cannot be called so. Coroutines in it are
-            closed, for nobody will await them.
+        TypeError: For *caller*, as users write it.
 
     Example:
         >>> async def deposit(amount): ...
@@ -98,8 +90,8 @@ def check_completed(completed: list[R]) -> list[R]:
         The list.
 
     Raises:
-        TypeError: If it is no list.
-        ValueError: If there is something in it.
+        TypeError: It is no list.
+        ValueError: There is something in it.
 
     Example:
         >>> check_completed(["of another batch"])
@@ -115,17 +107,10 @@ def check_completed(completed: list[R]) -> list[R]:
 
 
 def count_taken(what: str, function: Callable[..., object], told: tuple[str, ...]) -> int:
-    """Return how many of the things that a function may be told it takes.
-
-    Those are its required positional arguments; defaults are kept, and ``*args`` takes all.
-
-    Args:
-        what: What the function is, for the message.
-        function: The function.
-        told: What it may be told, in words, in the order of its arguments.
+    """Return how many of *told*, named in words, a function requires; ``*args`` takes all.
 
     Raises:
-        TypeError: If it is no async function, or requires more.
+        TypeError: It, *what*, is no async function, or requires more.
 
     Example:
         >>> async def release(seat): ...

@@ -1,11 +1,7 @@
 """Whose turn it is.
 
-Batches of one key run one after the other, in the order in which they came, and do not concern
-those of other keys. So each key has a line: one batch holds it, and the others wait. It is there
-only while somebody holds it, for a program may name keys after all orders it ever has.
-
-A batch executed within an operation of another may have to wait for that one, and both would wait
-for ever. Who waits for whom is known here, so that is found.
+Each key has a line: one batch holds it, the others wait. It is there only while somebody holds it,
+as keys may be as many as orders.
 """
 
 from __future__ import annotations
@@ -20,25 +16,24 @@ __all__ = ["Batch", "Line", "Lines"]
 
 @final
 class Batch:
-    """One batch, as those see it that wait for their turn."""
+    """One batch, and its place among the others."""
 
     __slots__ = ("arrived_at", "begun_at", "inner", "key", "outer", "runs_in", "tx_id")
 
     arrived_at: float
-    """When it came, in seconds; minus infinity if nobody looked at the clock."""
+    """When it came, in seconds; -inf if nobody looked at the clock."""
 
     begun_at: float
-    """When its turn came, in seconds; infinity before."""
+    """When its turn came, in seconds; inf before."""
 
     inner: dict[Batch, Line] | None
-    """Those batches within it that wait, with their lines; None if there never were any."""
+    """Batches within it that wait, with their lines; None if never any."""
 
     outer: Batch | None
-    """The batch that cannot end before this one, or None."""
+    """The batch that cannot end before this one."""
 
     runs_in: tuple[Any, int] | None
-    """The task in which its operations run, and how many nurseries that had opened before; else
-    None."""
+    """The task of its operations, and how many nurseries that had open before."""
 
     def __init__(self, tx_id: object, key: Hashable, outer: Batch | None) -> None:
         self.tx_id = tx_id
@@ -65,7 +60,7 @@ class Line:
     """The batch whose turn it is."""
 
     waiting: OrderedDict[Batch, None] | None
-    """Those that wait, in the order in which they came; None if there never were any."""
+    """Those that wait, as they came; None if never any."""
 
     def __init__(self, holder: Batch) -> None:
         self.holder = holder
@@ -89,7 +84,7 @@ class Lines:
         return len(self._lines)
 
     def take(self, batch: Batch) -> Line | None:
-        """Give a batch its turn, and return None; or return the line to wait in."""
+        """Give a batch its turn, or return the line to wait in."""
         try:
             line = self._lines.get(batch.key)
         except TypeError:
@@ -138,11 +133,7 @@ class Lines:
         return any(line is not None and line.holder is outer for outer, line in lines)
 
     def would_wait_for_ever(self, line: Line, batch: Batch) -> bool:
-        """Return whether a batch would wait for itself in this line.
-
-        Within the batch that holds the line others may wait, in lines whose holders wait in turn;
-        none of them can end if one is around this batch.
-        """
+        """Return whether a batch would wait in this line for one around it, also indirectly."""
         mine = set(batch.outers())
         seen: set[Batch] = set()
         holders = [line.holder]

@@ -1,7 +1,4 @@
-"""What a saga does, and in which order it is undone.
-
-A plan is data: it can be checked, printed and walked through before anything is done.
-"""
+"""What a saga does, and in which order it is undone: data, to be checked and printed."""
 
 from __future__ import annotations
 
@@ -29,27 +26,26 @@ R = TypeVar("R")
 
 Fate: TypeAlias = Literal["done", "not_done", "unknown"]
 """What became of a step: ``done``, it returned; ``not_done``, it raised, or was not begun;
-``unknown``, it was cut off, by a cancellation, an interrupt, a `trio.TooSlowError` or a
-`TimeoutError`, so nobody knows how far it came."""
+``unknown``, it was cut off by a cancellation, an interrupt, a `trio.TooSlowError` or a
+`TimeoutError`."""
 
 Action: TypeAlias = (
     Callable[[], Awaitable[object]] | Callable[[Mapping[str, Any]], Awaitable[object]]
 )
-"""What a step does: an async function of nothing, or of the results of earlier stages, a mapping
-by their steps' names."""
+"""What a step does: an async function of nothing, or of the results of earlier stages, by name."""
 
 Undo: TypeAlias = (
     Callable[[], Awaitable[object]]
     | Callable[[Any], Awaitable[object]]
     | Callable[[Any, Fate], Awaitable[object]]
 )
-"""What undoes a step: an async function of nothing, of the step's result, or of its result and
-its `Fate`. The result is None unless the fate is ``done``."""
+"""What undoes a step: an async function of nothing, of the step's result (None unless the step is
+``done``), or of the result and the `Fate`."""
 
 
 @runtime_checkable
 class StepRetry(Protocol):
-    """Whatever can call a step's action for it: a `Retry`, or one of your own.
+    """What calls a step's action: a `Retry`, or one of your own.
 
     Example:
         >>> class Twice:
@@ -63,14 +59,14 @@ class StepRetry(Protocol):
     """
 
     async def call(self, async_fn: Callable[[*A], Awaitable[R]], *args: *A) -> R:
-        """Call an async function, as often as it takes.
+        """Call an action, as often as it takes.
 
         Args:
             async_fn: The action.
-            *args: Its positional arguments.
+            *args: Its arguments.
 
         Returns:
-            What the action returned.
+            What it returned.
 
         Cancellation:
             Has to be let through.
@@ -84,8 +80,8 @@ class SagaStep:
     """One step of a saga, for `Saga.parallel`; `Saga.step` makes one of its arguments.
 
     Raises:
-        TypeError: If a function cannot be called as it will be, or *retry* cannot call.
-        ValueError: If the name is empty, or *undo_timeout* is not above 0 and finite.
+        TypeError: A function cannot be called as it will be, or *retry* is no `StepRetry`.
+        ValueError: *name* is empty, or *undo_timeout* not above 0 and finite.
 
     Example:
         >>> async def book(): ...
@@ -98,16 +94,16 @@ class SagaStep:
     """What it is called; no other step of the saga is."""
 
     action: Action
-    """What it does: see `Action`."""
+    """What it does."""
 
     undo: Undo | None = None
-    """What undoes it: see `Undo`. With None, nothing does."""
+    """What undoes it; with None, nothing."""
 
     retry: StepRetry | None = attrs.field(default=None, kw_only=True)
     """What calls the action, again if need be; None calls it once."""
 
     undo_timeout: float | None = attrs.field(default=None, kw_only=True)
-    """How long the undo may take, in seconds; None stands for that of the saga."""
+    """How long the undo may take, in seconds; by default that of the saga."""
 
     def __attrs_post_init__(self) -> None:
         check_name("name", self.name)
@@ -134,7 +130,7 @@ class PlannedStep:
 @final
 @attrs.frozen
 class Plan:
-    """The stages of a saga, one after the other; the steps of one stage run side by side.
+    """The stages of a saga; the steps of one run side by side.
 
     Example:
         >>> async def book(): ...
@@ -169,7 +165,7 @@ class Plan:
         ]
 
     def described(self, saga: str, undo_timeout: float) -> Iterator[str]:
-        """Yield the lines that tell what it does, *undo_timeout* in seconds."""
+        """Yield the lines that tell what it does."""
         steps = len([*self])
         yield f"saga {saga!r}: {steps} step{'s' * (steps != 1)}"
         for number, stage in enumerate(self.stages, start=1):

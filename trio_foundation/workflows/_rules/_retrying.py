@@ -1,4 +1,4 @@
-"""Whether a batch that failed is executed again, and when."""
+"""Whether and when a failed batch is executed again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..._base import Backoff
 __all__ = ["RetryOn", "check_retry_on", "delay_before_next"]
 
 RetryOn: TypeAlias = type[Exception] | tuple[type[Exception], ...]
-"""Which errors of an operation are worth another attempt: a class, or some."""
+"""Which errors of an operation are worth another attempt: a class, or a tuple of them."""
 
 
 def check_retry_on(retry_on: object) -> None:
     """Refuse what is neither a class of errors nor a tuple of them.
 
     Raises:
-        TypeError: If it is something else.
+        TypeError: It is something else.
 
     Example:
         >>> check_retry_on((OSError, TimeoutError))
@@ -43,10 +43,9 @@ def delay_before_next(
     now: float,
     until: float,
 ) -> float | str:
-    """Return after how many seconds to make the next attempt; or why there is none.
+    """Return after how many seconds to make the next attempt, or why there is none.
 
-    *attempt* have been made. None begins at *until*, in seconds, or later: nobody should sleep
-    towards a deadline.
+    *attempt* have been made. None begins at *until* or later.
     """
     if attempt >= attempts:
         return f"attempt {attempt} of {attempts}"
