@@ -186,7 +186,7 @@ ROWS = (
         Cell("no", "It has no retry for calls."),
         Cell("no", "It has no retry."),
         Cell("no", "It has no retry."),
-        Cell("partly", "tenacity does if it is told the seconds a second time."),
+        Cell("partly", "tenacity does if its stop= is told the seconds too that the scope around it has."),
         OTHER_LIBRARIES,
     ),
     row(

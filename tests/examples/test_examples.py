@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 README = ROOT.joinpath("README.md").read_text("utf-8")
 PROGRAMS = sorted(ROOT.glob("docs/examples/*.py"))
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+# Each program, and what it prints: the next lines that are indented.
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```\n(?:.*?\n)??\n((?:    [^\n]*\n)+)", README, re.MULTILINE | re.DOTALL
+)
 
 
 def run(program: Path) -> subprocess.CompletedProcess[str]:
@@ -45,12 +50,44 @@ def test_every_example_is_listed_on_their_page() -> None:
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_program_in_the_readme_runs(block: str, tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(block, "utf-8")
-    ended = run(program)
-    assert ended.returncode == 0, ended.stderr
+@pytest.mark.parametrize(("program", "output"), BLOCKS, ids=range(len(BLOCKS)))
+def test_a_program_in_the_readme_prints_what_the_readme_says(
+    program: str, output: str, tmp_path: Path
+) -> None:
+    (tmp_path / "program.py").write_text(program, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-u", "-W", "error", "program.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stdout
+    wanted, got = (re.sub(r"\d+\.\d+ s", "N s", text) for text in (dedent(output), ended.stdout))
+    assert doctest.OutputChecker().check_output(wanted, got, doctest.ELLIPSIS), got
+
+
+@pytest.mark.realtime
+def test_the_tree_in_the_readme_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
+    tree = re.search(r"^    from .* import subtree\n(\n|    .*\n)+", README, re.MULTILINE)
+    assert tree is not None
+    children = BLOCKS[0][0].partition("async def main")[0]
+    (tmp_path / "shop.py").write_text(children + dedent(tree[0]), "utf-8")
+    command = [sys.executable, "-u", "-m", "trio_foundation", "run", "shop:tree"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+    ) as program:
+        assert program.stdout is not None
+        said = ""
+        for line in program.stdout:
+            said += line
+            if line == "poll got two\n":
+                program.terminate()
+    assert "child 'poll' (incarnation 1) crashed" in said
+    assert "SIGTERM: stopping in order" in said
+    assert program.returncode == 0, said
 
 
 def test_ci_runs_the_test_command_of_the_readme_and_nothing_else() -> None:

@@ -54,7 +54,7 @@ class Timer:
     """What `Server.every` and `Server.after` return: a way to call it off.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> from trio_foundation.supervision import open_supervisor
         >>> class Pulse(Server):
         ...     async def setup(self):

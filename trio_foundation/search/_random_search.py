@@ -116,7 +116,7 @@ async def random_search(  # noqa: PLR0913  keywords, with defaults
         TrialStarted, TrialFinished, SearchFinished.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> from trio_foundation.tasks import open_task_supervisor
         >>> async def evaluate(params):
         ...     await trio.sleep(1)

@@ -26,7 +26,7 @@ class Limit:
         ValueError: *value* is below 1.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> from trio_foundation.tasks import open_task_supervisor
         >>> limit = Limit(1)
         >>> async def work(item):

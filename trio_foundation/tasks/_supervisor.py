@@ -39,7 +39,7 @@ class TaskSupervisor:
     """Owns tasks, none of which outlives its block; what `open_task_supervisor` gives.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> async def main():
         ...     async with open_task_supervisor() as tasks:
         ...         task = tasks.start_soon(trio.sleep, 1)
@@ -360,7 +360,7 @@ def open_task_supervisor(
         While it waits, cancels the tasks and waits for them to end.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> async def fetch(page):
         ...     await trio.sleep(1)
         ...     return f"page {page}"

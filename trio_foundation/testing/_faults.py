@@ -50,7 +50,7 @@ class Faults:
         TypeError: *plan* holds anything but faults.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> from trio_foundation.supervision import child, open_supervisor
         >>> async def work():
         ...     while True:
