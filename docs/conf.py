@@ -34,7 +34,7 @@ DOORS = [
         for path in sorted(Path(trio_foundation.__file__).parent.glob("[!_]*/__init__.py"))
     ),
 ]
-PRIVATE_CLASSES: set[str] = set()
+PRIVATE_CLASSES: dict[str, set[str]] = {}
 HOMES = {name: door for door in DOORS for name in importlib.import_module(door).__all__}
 
 project = "trio_foundation"
@@ -53,6 +53,8 @@ extensions = [
 exclude_patterns = ["_build", "news", "examples", "inventories"]
 html_theme = "furo"
 html_title = "trio_foundation"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 default_role = "py:obj"
 nitpicky = True
@@ -121,7 +123,8 @@ def describe_doors_with_the_comments_behind_them(_: Sphinx) -> None:
             for found in ("annotations", "attr_docs", "overloads", "tagorder"):
                 merged = getattr(analyzer, found)
                 merged.update(getattr(other, found))
-            PRIVATE_CLASSES.update(name for name in other.tagorder if name not in HOMES)
+            private = PRIVATE_CLASSES.setdefault(door, set())
+            private.update(name for name in other.tagorder if HOMES.get(name) != door)
 
 
 def modules_behind(door: str) -> Iterator[str]:
@@ -168,7 +171,7 @@ def leave_out_constructors(  # noqa: PLR0913, PLR0917  Sphinx calls it so
     init: object = getattr(thing, "__init__", None)
     hints = getattr(init, "__annotations__", {}).values()
     words = {word for hint in hints for word in re.findall(r"\w+", str(hint))}
-    return ("", "") if words & PRIVATE_CLASSES else None
+    return ("", "") if words & PRIVATE_CLASSES.get(thing.__module__, set()) else None
 
 
 def find_by_home(

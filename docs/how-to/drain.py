@@ -1,6 +1,6 @@
 """A till that sells over TCP; told to stop, it takes nobody new and finishes what it has begun.
 
-``python -m trio_foundation run drain:tree --grace 20`` runs it until SIGTERM or Ctrl-C.
+``python -m trio_foundation run drain:tree --grace 30`` runs it until SIGTERM or Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trio_foundation.supervision import (
     subtree,
 )
 
-REQUEST = 10.0  # the longest request that is worth waiting for, in seconds
+REQUEST = 8.0  # the longest request that is worth waiting for, in seconds
 
 
 class Till(Server):
@@ -69,10 +69,11 @@ async def listen(till: Ref[Till], *, task_status: trio.TaskStatus[None]) -> None
         print(listener.socket.getsockname()[1], flush=True)
         task_status.started()
         while True:
-            connections.start_soon(converse, await listener.accept(), till, grace=REQUEST)
+            stream = await listener.accept()
+            connections.start_soon(converse, stream, till, grace=REQUEST + 2.0)
 
 
 def tree() -> ChildSpec:
     """Return the program: stopped newest first, so the listener goes before the till."""
-    spec, till = serve(Till, capacity=100, drain=True, grace=REQUEST)
+    spec, till = serve(Till, capacity=100, drain=True, grace=10.0)
     return subtree([spec, child(partial(listen, till), name="listen", grace=15.0)], name="shop")
