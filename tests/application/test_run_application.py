@@ -261,8 +261,18 @@ def test_a_keyboard_interrupt_before_anything_was_ready_is_an_exit_code(
         ),
         (
             [child(serve)],
+            "run_application takes one tree, but got a list of children: write "
+            "run_application(subtree([...], name='app'))",
+        ),
+        (
+            lambda: (child(serve), child(serve)),
+            "run_application takes one tree, but <lambda> returned a list of children: write "
+            "return subtree([...], name='app')",
+        ),
+        (
+            3,
             "run_application takes what child() or subtree() returns, or a function that returns "
-            "it, not [ChildSpec(",
+            "it, not 3",
         ),
         (
             lambda: None,
@@ -270,7 +280,13 @@ def test_a_keyboard_interrupt_before_anything_was_ready_is_an_exit_code(
             "<lambda> returned None",
         ),
     ],
-    ids=["async function", "list", "function that returns nothing"],
+    ids=[
+        "async function",
+        "list",
+        "function that returns several",
+        "number",
+        "function that returns nothing",
+    ],
 )
 def test_what_is_no_tree_is_refused(tree: ChildSpec, message: str) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(message)}"):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
+import pickle
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
-from typing import Any
+from types import CoroutineType
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, strategies as st
 
 from trio_foundation._base import (
+    awaitable_of,
     check_async_fn,
     check_bool,
     check_choice,
@@ -21,7 +24,9 @@ from trio_foundation._base import (
     check_number,
     check_seconds,
     fits,
+    is_mistake,
     is_plain_function,
+    mistake,
 )
 
 
@@ -265,6 +270,67 @@ def test_an_async_generator_is_refused(async_fn: object) -> None:
 def test_what_cannot_be_called_is_refused(value: object) -> None:
     with refused(TypeError, f"start_soon takes an async function, but got {value!r}"):
         check_async_fn("start_soon", value)
+
+
+# What is awaited
+
+
+class Promise:
+    def __await__(self) -> Generator[None, None, str]:
+        yield
+        return "kept"
+
+
+def test_what_can_be_awaited_is_handed_on_as_it_is() -> None:
+    for returned in (idle(), Promise()):
+        assert awaitable_of("call", idle, returned) is returned
+        if isinstance(returned, CoroutineType):
+            returned.close()
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "before", "told"),
+    [
+        (len, None, (), "len returned 3: write async def"),
+        (len, ("abc",), (), "len returned 3: write async def, or have it run in a thread: "
+                            "call(trio.to_thread.run_sync, len, 'abc')"),
+        (len, (), (2.0,), "len returned 3: write async def, or have it run in a thread: "
+                          "call(2.0, trio.to_thread.run_sync, len)"),
+        (lambda: 3, (), (), "<lambda> returned 3: write async def, or have it run in a thread: "
+                            "call(trio.to_thread.run_sync, ...)"),
+        (functools.partial(len, "abc"), (), (), "len returned 3: write async def, or have it run "
+                                                "in a thread: call(trio.to_thread.run_sync, ...)"),
+    ],
+    ids=["no call", "call", "something before", "lambda", "partial"],
+)  # fmt: skip
+def test_what_a_plain_function_returned_is_shown_with_the_right_line(
+    function: Callable[..., object], args: tuple[object, ...] | None, before: Any, told: str
+) -> None:
+    with refused(TypeError, f"call takes an async function, but {told}"):
+        awaitable_of("call", function, cast("Any", 3), args, before=before)
+
+
+def test_of_a_long_answer_only_the_beginning_and_the_end_are_shown() -> None:
+    with pytest.raises(TypeError) as caught:
+        awaitable_of("call", bytes, cast("Any", bytes(10_000)))
+    assert len(str(caught.value)) < 150
+
+
+def test_a_refused_function_is_a_mistake_and_no_other_type_error_is() -> None:
+    refusals: list[Callable[[], object]] = [
+        lambda: check_async_fn("call", idle()),
+        lambda: check_async_fn("call", tick),
+        lambda: check_async_fn("call", 3),
+        lambda: awaitable_of("call", len, cast("Any", 3)),
+        lambda: awaitable_of("call", tick, cast("Any", tick())),
+    ]
+    for refuse in refusals:
+        with pytest.raises(TypeError) as caught:
+            refuse()
+        assert is_mistake(caught.value)
+    assert is_mistake(pickle.loads(pickle.dumps(mistake("call takes an async function"))))
+    assert not is_mistake(TypeError("call takes an async function"))
+    assert not is_mistake(OSError("no route"))
 
 
 # What fits

@@ -186,7 +186,10 @@ ROWS = (
         Cell("no", "It has no retry for calls."),
         Cell("no", "It has no retry."),
         Cell("no", "It has no retry."),
-        Cell("partly", "tenacity does if its stop= is told the seconds too that the scope around it has."),
+        Cell(
+            "partly",
+            "tenacity does if its stop= is told the seconds too that the scope around it has.",
+        ),
         OTHER_LIBRARIES,
     ),
     row(

@@ -7,6 +7,7 @@ import math
 import pickle
 import re
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import attrs
@@ -22,6 +23,7 @@ from trio_foundation.supervision import (
     dynamic_subtree,
     open_dynamic_supervisor,
     open_supervisor,
+    process_child,
     subtree,
     supervise,
 )
@@ -415,16 +417,63 @@ def test_a_limit_may_be_nothing_and_a_window_endless() -> None:
     ("children", "sentence"),
     [
         (3, "open_supervisor takes a list of children, not 3: write [child(async_fn)]"),
-        (child(poll), "open_supervisor takes a list of children: write [poll], not poll"),
         ([poll], f"open_supervisor takes what child() or subtree() returns, not {poll!r}: "
                  "write child(poll)"),
         ([None], "open_supervisor takes what child() or subtree() returns, not None"),
     ],
-    ids=["no list", "one child", "a function", "none"],
+    ids=["no list", "a function in a list", "none in a list"],
 )  # fmt: skip
 def test_children_are_a_list_of_specs(children: object, sentence: str) -> None:
     with refused(TypeError, sentence):
         untyped_open(children)
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        (child(poll), "child(poll)"),
+        (child(poll, 3.0), "child(poll, ...)"),
+        (child(poll, name="p", restart="transient"), "child(poll)"),
+        (child(functools.partial(poll, 3.0)), "spec"),
+        (child(lambda: poll(3.0)), "spec"),
+        (process_child(["true"]), "spec"),
+        (subtree([], name="web"), "spec"),
+        (dynamic_subtree(name="web"), "spec"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_one_child_without_a_list_is_answered_with_the_right_line(
+    spec: ChildSpec, line: str
+) -> None:
+    with refused(
+        TypeError, f"open_supervisor takes a list of children: write [{line}], not {line}"
+    ):
+        untyped_open(spec)
+
+
+def test_what_serve_returns_is_no_list_either() -> None:
+    served = SimpleNamespace(spec=child(poll))
+    with refused(
+        TypeError, "open_supervisor takes a list of children: write [served.spec], not served"
+    ):
+        untyped_open(served)
+
+
+def test_a_function_without_a_list_is_answered_with_the_right_line() -> None:
+    with refused(TypeError, f"subtree takes a list of children, not {poll!r}: write [child(poll)]"):
+        untyped_subtree(poll, name="web")
+
+
+async def test_the_error_names_what_was_given_the_children() -> None:
+    advice = "takes a list of children: write [child(poll)], not child(poll)"
+    spec: Any = child(poll)
+    with refused(TypeError, f"subtree {advice}"):
+        subtree(spec, name="web")
+    with refused(TypeError, f"supervise {advice}"):
+        await supervise(spec)
+    none: Any = [None]
+    with refused(TypeError, "subtree takes what child() or subtree() returns, not None"):
+        subtree(none, name="web")
 
 
 async def test_start_child_takes_a_spec() -> None:

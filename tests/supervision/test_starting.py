@@ -556,7 +556,10 @@ async def test_what_returns_nothing_to_await_crashes_with_its_name() -> None:
         worker = sup.start_soon(cast("Any", plain), restart="temporary")
         exit = await worker.wait_exit()
         assert isinstance(exit.error, TypeError)
-        assert str(exit.error).endswith("plain returned 3: write async def")
+        assert str(exit.error).endswith(
+            "plain returned 3: write async def, or have it run in a thread: "
+            "child(trio.to_thread.run_sync, plain)"
+        )
 
 
 async def test_any_awaitable_will_do() -> None:

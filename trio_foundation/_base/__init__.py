@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._backoff import Backoff
 from ._block import AsyncBlock
 from ._checks import (
+    awaitable_of,
     check_async_fn,
     check_bool,
     check_choice,
@@ -16,7 +17,9 @@ from ._checks import (
     check_number,
     check_seconds,
     fits,
+    is_mistake,
     is_plain_function,
+    mistake,
 )
 from ._errors import FoundationError
 from ._flags import FlagOverrides, flags, is_flag_set
@@ -28,6 +31,7 @@ __all__ = [
     "Backoff",
     "FlagOverrides",
     "FoundationError",
+    "awaitable_of",
     "check_async_fn",
     "check_bool",
     "check_choice",
@@ -39,7 +43,9 @@ __all__ = [
     "flags",
     "give_home",
     "is_flag_set",
+    "is_mistake",
     "is_plain_function",
+    "mistake",
     "name_of",
     "seconds_in_words",
     "told",

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+import reprlib
+from collections.abc import Awaitable, Callable, Sequence
 from types import CodeType, CoroutineType
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal, NoReturn, TypeVar, overload
+
+from ._names import name_of
 
 __all__ = [
+    "awaitable_of",
     "check_async_fn",
     "check_bool",
     "check_choice",
@@ -21,8 +25,14 @@ __all__ = [
     "check_number",
     "check_seconds",
     "fits",
+    "is_mistake",
     "is_plain_function",
+    "mistake",
 ]
+
+R = TypeVar("R")
+
+_MISTAKE = "_trio_foundation_mistake"
 
 
 def check_seconds(
@@ -197,6 +207,60 @@ write start_soon(poll, 10), not start_soon(poll(10))
     _refuse_async_fn(caller, async_fn, args, before)
 
 
+def awaitable_of(
+    caller: str,
+    async_fn: Callable[..., object],
+    returned: Awaitable[R],
+    args: tuple[object, ...] | None = None,
+    *,
+    before: tuple[object, ...] = (),
+) -> Awaitable[R]:
+    """Return what a function has returned; refuse what cannot be awaited.
+
+    It takes some 40 ns. Where that matters, await first, and call this if that raises `TypeError`.
+
+    Args:
+        caller: As for `check_async_fn`.
+        async_fn: The function.
+        returned: What it has returned.
+        args: Its arguments, if *caller* was given them; then the error tells of threads.
+        before: As for `check_async_fn`.
+
+    Raises:
+        TypeError: *returned* cannot be awaited: the function is a plain one.
+
+    Example:
+        >>> awaitable_of("call", abs, abs(-3), (-3,))
+        Traceback (most recent call last):
+        TypeError: call takes an async function, but abs returned 3: write async def, or have it \
+run in a thread: call(trio.to_thread.run_sync, abs, -3)
+    """
+    given: object = returned  # a checker believes that it can be awaited
+    if type(given) is not CoroutineType and not inspect.isawaitable(given):
+        _refuse_returned(caller, async_fn, given, args, before)
+    return returned
+
+
+def mistake(message: str) -> TypeError:
+    """Return an error of whoever calls, which says nothing about what was to be called.
+
+    Example:
+        >>> is_mistake(mistake("call takes an async function")), is_mistake(TypeError("3"))
+        (True, False)
+    """
+    error = TypeError(message)
+    vars(error)[_MISTAKE] = True  # a class of its own would not read as TypeError
+    return error
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Return whether `mistake` has made an error.
+
+    So it is no failure of a guarded service, and will be the same the next time.
+    """
+    return isinstance(error, TypeError) and _MISTAKE in vars(error)
+
+
 def is_plain_function(function: object) -> bool:
     """Return whether something can be called, and returns nothing to await.
 
@@ -243,17 +307,40 @@ def _refuse_async_fn(
         first, last = [*map(_written, before)], [*map(_written, args)]
         outer = [*first, name, *inner, *last]
         wrong = [*first, f"{name}({', '.join(inner)})", *last]
-        raise TypeError(
+        raise mistake(
             f"{expected}, but got a coroutine: write {caller}({', '.join(outer)}), "
             f"not {caller}({', '.join(wrong)})"
         )
     if callable(async_fn) or inspect.isasyncgen(async_fn):
         name = getattr(async_fn, "__name__", repr(async_fn))
-        raise TypeError(
+        raise mistake(
             f"{expected}, but {name} is an async generator: write an async function "
             f"with `async for ... in {name}(...)` in it"
         )
-    raise TypeError(f"{expected}, but got {async_fn!r}")
+    raise mistake(f"{expected}, but got {async_fn!r}")
+
+
+def _refuse_returned(
+    caller: str,
+    async_fn: Callable[..., object],
+    returned: object,
+    args: tuple[object, ...] | None,
+    before: tuple[object, ...],
+) -> NoReturn:
+    if inspect.isasyncgen(returned):
+        _refuse_async_fn(caller, returned, (), ())
+    name = name_of(async_fn)
+    remedy = "write async def"
+    if args is not None:
+        # Of a lambda or a partial there is no saying how it was written.
+        function = name if hasattr(async_fn, "__name__") and name.isidentifier() else "..."
+        inner = ["trio.to_thread.run_sync", function, *map(_written, args)]
+        line = ", ".join([*map(_written, before), *inner])
+        remedy += f", or have it run in a thread: {caller}({line})"
+    # Who comes here by the error of an await is not to read of that too.
+    raise mistake(
+        f"{caller} takes an async function, but {name} returned {reprlib.repr(returned)}: {remedy}"
+    ) from None
 
 
 def _written_arguments(coroutine: CoroutineType[Any, Any, Any]) -> list[str]:

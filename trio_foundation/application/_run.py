@@ -125,6 +125,11 @@ def _spec_of(tree: object) -> ChildSpec:
         made: object = tree()
         if isinstance(made, ChildSpec):
             return made
+        if isinstance(made, (list, tuple)):
+            raise TypeError(
+                f"run_application takes one tree, but {name} returned a list of children: write "
+                "return subtree([...], name='app')"
+            )
         raise TypeError(
             f"run_application takes a function that returns what child() or subtree() "
             f"returns, but {name} returned {made!r}"
@@ -134,6 +139,11 @@ def _spec_of(tree: object) -> ChildSpec:
         raise TypeError(
             f"run_application takes a tree, but got a coroutine: write "
             f"run_application(child({name})), not run_application({name}(...))"
+        )
+    if isinstance(tree, (list, tuple)):
+        raise TypeError(
+            "run_application takes one tree, but got a list of children: write "
+            "run_application(subtree([...], name='app'))"
         )
     raise TypeError(
         f"run_application takes what child() or subtree() returns, or a function that returns "

@@ -9,9 +9,8 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, Unpack,
 
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_async_fn, is_plain_function, name_of
+from .._base import awaitable_of, check_async_fn, is_plain_function, name_of
 from ._cache import Cache
-from ._flight import awaitable_of
 from ._options import CacheOptions
 
 __all__ = ["CachedFunction", "cached"]

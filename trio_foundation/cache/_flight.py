@@ -6,7 +6,6 @@ attempt which other loads it needs.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, final
 import attrs
 from trio.lowlevel import ParkingLot, disable_ki_protection
 
-from .._base import fits, name_of
+from .._base import awaitable_of, fits
 
 __all__ = [
     "Failed",
@@ -24,7 +23,6 @@ __all__ = [
     "GivenUp",
     "Load",
     "Loaded",
-    "awaitable_of",
     "call_load",
     "without_arguments",
 ]
@@ -167,14 +165,3 @@ def without_arguments(load: Callable[..., Awaitable[V]], key: object) -> Load[V]
 async def call_load(load: Load[V]) -> V:
     """Await what a load returns."""
     return await awaitable_of("get_or_load", load, load())
-
-
-def awaitable_of(
-    caller: str, async_fn: Callable[..., object], returned: Awaitable[V]
-) -> Awaitable[V]:
-    """Return what a function has returned; refuse what cannot be awaited."""
-    if not inspect.isawaitable(returned):
-        raise TypeError(
-            f"{caller} takes an async function, but {name_of(async_fn)} returned {returned!r}"
-        )
-    return returned

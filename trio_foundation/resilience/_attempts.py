@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, final
 import attrs
 import trio
 
-from .._base import Backoff, name_of, written
+from .._base import Backoff, awaitable_of, name_of, written
 from ..telemetry import emit, wanted
 from ._by_run import of_this_run
 from ._family_errors import TimedOut
@@ -58,6 +58,7 @@ class Attempts(Generic[R]):
     __slots__ = (
         "_args",
         "_async_fn",
+        "_caller",
         "_decided_at",
         "_ends_at",
         "_has_timed_out",
@@ -67,8 +68,13 @@ class Attempts(Generic[R]):
     )
 
     def __init__(
-        self, policy: Policy, async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]
+        self,
+        caller: str,
+        policy: Policy,
+        async_fn: Callable[..., Awaitable[R]],
+        args: tuple[object, ...],
     ) -> None:
+        self._caller = caller
         self._policy = policy
         self._async_fn = async_fn
         self._args = args
@@ -89,7 +95,7 @@ class Attempts(Generic[R]):
             self._made += 1
             try:
                 if within is None:
-                    result = await self._async_fn(*self._args)
+                    result = await self._call()
                 else:
                     result = await self._make_one(within)
             except Exception as error:
@@ -110,9 +116,13 @@ class Attempts(Generic[R]):
     async def _make_one(self, within: float) -> R:
         self._has_timed_out = False
         with trio.CancelScope(relative_deadline=within):
-            return await self._async_fn(*self._args)
+            return await self._call()
         self._has_timed_out = True
         raise TimedOut(self._name, within)
+
+    def _call(self) -> Awaitable[R]:
+        work = self._async_fn(*self._args)
+        return awaitable_of(self._caller, self._async_fn, work, self._args)
 
     def _delay_after(self, error: Exception) -> float | None:
         """Return in how many seconds to try again; None if the error is to come out."""

@@ -80,7 +80,7 @@ class CircuitBreaker:
         ValueError: An option that makes no sense.
 
     Example:
-        >>> import trio
+        >>> import trio, trio.testing
         >>> from trio_foundation.resilience import BreakerOpen
         >>> async def fetch():
         ...     raise OSError("no route")
@@ -197,6 +197,7 @@ class CircuitBreaker:
         Raises:
             BreakerOpen: The call is rejected; or ended, as a probe that took too long, by
                 *cancel_in_flight*, or because its nursery has ended.
+            TypeError: *async_fn* is no async function, which is no failure.
             Exception: What the function raised, the same object.
 
         Cancellation:

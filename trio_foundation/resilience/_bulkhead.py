@@ -11,7 +11,7 @@ import attrs
 import trio
 from trio.lowlevel import Abort, Task, disable_ki_protection, enable_ki_protection
 
-from .._base import check_async_fn, check_choice, check_count, check_name
+from .._base import awaitable_of, check_async_fn, check_choice, check_count, check_name
 from ._by_run import of_this_run
 from ._family_errors import BulkheadFull
 
@@ -160,7 +160,7 @@ class Bulkhead:
 
         Raises:
             BulkheadFull: There is no slot, and no room to wait for one.
-            TypeError: *async_fn* cannot be an async function.
+            TypeError: *async_fn* is no async function.
 
         Cancellation:
             Ends the wait for a slot, or goes into the function; the slot is given back.
@@ -263,4 +263,9 @@ class _Slots:
 @disable_ki_protection
 async def _run(async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]) -> R:
     """Run the user's function, which a KeyboardInterrupt may reach."""
-    return await async_fn(*args)
+    work = async_fn(*args)
+    try:
+        return await work
+    except TypeError:
+        awaitable_of("call", async_fn, work, args)
+        raise

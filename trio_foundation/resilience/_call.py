@@ -9,6 +9,7 @@ from typing import NoReturn, final
 import trio
 from trio.lowlevel import Abort, disable_ki_protection, enable_ki_protection
 
+from .._base import awaitable_of
 from ._cancelled import is_by_deadline, without_cancelled
 from ._core import Core
 from ._flight import Flight
@@ -137,7 +138,12 @@ class GuardedCall(Flight):
     @disable_ki_protection
     async def _main_alone(self, watch: trio.CancelScope | None) -> None:
         try:
-            self.result = await self._async_fn(*self._args)
+            work = self._async_fn(*self._args)
+            try:
+                self.result = await work
+            except TypeError:
+                self._check(work)
+                raise
             self.has_result = True
         except BaseException as error:  # noqa: BLE001  the caller gets it
             self._error = self._less_cancelled(error)
@@ -147,11 +153,18 @@ class GuardedCall(Flight):
     @disable_ki_protection
     async def _run(self) -> object:
         """Run the guarded function, which a KeyboardInterrupt may reach."""
+        work = self._async_fn(*self._args)
         try:
-            return await self._async_fn(*self._args)
+            return await work
+        except TypeError:
+            self._check(work)
+            raise
         except BaseExceptionGroup as group:
             self._less_cancelled(group)
             raise
+
+    def _check(self, work: Awaitable[object]) -> None:
+        awaitable_of("call", self._async_fn, work, self._args)
 
     def _less_cancelled(self, error: BaseException) -> BaseException | None:
         rest = without_cancelled(error)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast, final, overload
 
 import trio
 
-from .._base import check_async_fn, name_of
+from .._base import awaitable_of, check_async_fn, mistake, name_of
 from ._rules._retrying import Errors, check_errors, matches
 
 __all__ = ["Fallback", "fallback"]
@@ -46,7 +46,7 @@ async def fallback(
         What the function returned, or the second best.
 
     Raises:
-        TypeError: *async_fn* or *otherwise* cannot be an async function, or *on* is no `Errors`.
+        TypeError: *async_fn* or *otherwise* is no async function, or *on* is no `Errors`.
 
     Cancellation:
         Goes into the function that runs, and calls no other. A checkpoint if it answers with a
@@ -69,7 +69,7 @@ async def fallback(
     _check_otherwise(otherwise)
     check_errors("on", on)
     try:
-        return await async_fn(*args)
+        return await awaitable_of("fallback", async_fn, async_fn(*args), args)
     except Exception as error:
         if not matches(error, on, never=(trio.TrioInternalError,)):
             raise
@@ -77,7 +77,7 @@ async def fallback(
             await trio.lowlevel.checkpoint()  # noqa: ASYNC120
             return otherwise
         # Here, and not after the block, so that an error of the other one tells of this one.
-        return await _awaitable(otherwise, args)  # noqa: ASYNC120
+        return await _second_best(otherwise, args)  # noqa: ASYNC120
 
 
 @final
@@ -136,11 +136,11 @@ def _check_otherwise(otherwise: object) -> None:
         check_async_fn("otherwise", otherwise)
 
 
-def _awaitable(otherwise: Callable[..., object], args: tuple[object, ...]) -> Awaitable[object]:
+def _second_best(otherwise: Callable[..., object], args: tuple[object, ...]) -> Awaitable[object]:
     answer: object = otherwise(*args)
     if inspect.isawaitable(answer):
         return answer
-    raise TypeError(
+    raise mistake(
         f"otherwise takes an async function or a value that cannot be called, but "
         f"{name_of(otherwise)} returned {answer!r} at once: make it `async def`"
     )

@@ -10,7 +10,14 @@ from typing import Generic, TypeGuard, TypeVar, TypeVarTuple, final
 import outcome
 import trio
 
-from .._base import check_async_fn, check_count, check_seconds, name_of, written
+from .._base import (
+    awaitable_of,
+    check_async_fn,
+    check_count,
+    check_seconds,
+    name_of,
+    written,
+)
 from ..telemetry import emit, wanted
 from ._cancelled import is_only_cancelled
 from ._family_events import HedgedCallFailed
@@ -47,7 +54,7 @@ async def hedge(
         What the first that succeeded returned.
 
     Raises:
-        TypeError: *async_fn* cannot be an async function, or a number is none.
+        TypeError: *async_fn* is no async function, or a number is none.
         ValueError: *after* or *max_extra* is out of its range.
 
     Cancellation:
@@ -154,7 +161,7 @@ class Race(Generic[R]):
     ) -> None:
         """Be one of them."""
         try:
-            value = await async_fn(*args)
+            value = await awaitable_of("hedge", async_fn, async_fn(*args), args)
         except Exception as error:
             if self._is_callers_cancellation() or not is_mere_error(error):
                 raise

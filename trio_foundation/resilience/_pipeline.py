@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, TypeVarTuple, final, runtime_checkable
 
-from .._base import check_async_fn, name_of
+from .._base import awaitable_of, check_async_fn, name_of
 from ._bulkhead import Bulkhead
 from ._fallback import Fallback
 from ._hedge import Hedge
@@ -169,7 +169,7 @@ answer hides every error from the retry, which would never try again
             What the function returned, or a fallback answers.
 
         Raises:
-            TypeError: *async_fn* cannot be an async function.
+            TypeError: *async_fn* is no async function.
 
         Cancellation:
             Goes through the steps into the function, as far as the call has come.
@@ -182,11 +182,25 @@ answer hides every error from the retry, which would never try again
             None
         """
         check_async_fn("call", async_fn, args)
-        call: Callable[[*A], Awaitable[R]] = async_fn
         name = name_of(async_fn)
+        call: Callable[[*A], Awaitable[R]] = _Innermost(async_fn, name)
         for step in reversed(self._steps):
             call = _Link(step, call, name)
         return await call(*args)
+
+
+@final
+class _Innermost:
+    """The user's function, for whatever step calls it."""
+
+    __slots__ = ("__name__", "_async_fn")
+
+    def __init__(self, async_fn: Callable[..., Awaitable[Any]], name: str) -> None:
+        self._async_fn = async_fn
+        self.__name__ = name
+
+    def __call__(self, *args: object) -> Awaitable[Any]:
+        return awaitable_of("call", self._async_fn, self._async_fn(*args), args)
 
 
 @final

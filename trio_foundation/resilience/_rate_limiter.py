@@ -11,7 +11,7 @@ import attrs
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from .._base import check_async_fn, check_count
+from .._base import awaitable_of, check_async_fn, check_count
 from ._by_run import of_this_run
 from ._family_errors import RateLimited
 from ._line import Line, Terms
@@ -154,7 +154,7 @@ class RateLimiter:
 
         Raises:
             RateLimited: Too many wait already.
-            TypeError: *async_fn* cannot be an async function.
+            TypeError: *async_fn* is no async function.
 
         Cancellation:
             Ends the wait, with nothing called; or goes into the function.
@@ -168,7 +168,7 @@ class RateLimiter:
         """
         check_async_fn("call", async_fn, args)
         await self.wait()
-        return await async_fn(*args)
+        return await awaitable_of("call", async_fn, async_fn(*args), args)
 
     def statistics(self) -> RateLimiterStatistics:
         """Return the figures of this Trio run now."""

@@ -111,7 +111,7 @@ async def retry(  # noqa: PLR0913  all but two are named
 
     Raises:
         TimedOut: The last try took longer than *attempt_timeout*.
-        TypeError: *async_fn* cannot be an async function, or an option is of the wrong kind.
+        TypeError: *async_fn* is no async function, or an option is of the wrong kind.
         ValueError: A number is out of its range.
 
     Cancellation:
@@ -146,7 +146,7 @@ async def retry(  # noqa: PLR0913  all but two are named
         name=name,
         rng=rng,
     )
-    return await policy.call(async_fn, *args)
+    return await _retry("retry", policy, async_fn, args)
 
 
 @overload
@@ -168,7 +168,7 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
         The function that tries again, or a decorator.
 
     Raises:
-        TypeError: *async_fn* cannot be an async function, or an option is of the wrong kind.
+        TypeError: *async_fn* is no async function, or an option is of the wrong kind.
         ValueError: A number is out of its range.
 
     Cancellation:
@@ -195,7 +195,8 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
 
         @functools.wraps(async_fn)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return await policy.call(functools.partial(async_fn, *args, **kwargs))
+            bound = functools.partial(async_fn, *args, **kwargs)
+            return await _retry("retry", policy, bound, ())
 
         return call
 
@@ -277,4 +278,11 @@ class Retry:
             As in `retry`.
         """
         check_async_fn("call", async_fn, args)
-        return await Attempts(self._policy, async_fn, args).make()
+        return await _retry("call", self, async_fn, args)
+
+
+async def _retry(
+    caller: str, retry: Retry, async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]
+) -> R:
+    policy = retry._policy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return await Attempts(caller, policy, async_fn, args).make()

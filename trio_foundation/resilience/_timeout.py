@@ -7,7 +7,7 @@ from typing import TypeVar, TypeVarTuple, final
 
 import trio
 
-from .._base import check_async_fn, check_name, check_seconds, name_of
+from .._base import awaitable_of, check_async_fn, check_name, check_seconds, name_of
 from ._family_errors import TimedOut
 
 __all__ = ["Timeout", "timeout"]
@@ -38,7 +38,7 @@ async def timeout(
 
     Raises:
         TimedOut: It took longer, and was cancelled.
-        TypeError: *async_fn* cannot be an async function, or *seconds* is no number.
+        TypeError: *async_fn* is no async function, or *seconds* is no number.
         ValueError: *seconds* is negative or NaN.
 
     Cancellation:
@@ -60,7 +60,8 @@ async def timeout(
         check_name("name", name)
     # The scope lets through all but its own cancellation, so what comes after it is its expiry.
     with trio.CancelScope(relative_deadline=seconds):
-        return await async_fn(*args)
+        work = async_fn(*args)
+        return await awaitable_of("timeout", async_fn, work, args, before=(seconds,))
     raise TimedOut(name_of(async_fn) if name is None else name, seconds)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .._base import awaitable_of
 from ._core import Core
 from ._flight import Flight
 from ._this_run import this_run
@@ -82,4 +83,4 @@ async def _probe(core: Core, health: Callable[[], Awaitable[object]]) -> None:
 
 @disable_ki_protection
 async def _ask(health: Callable[[], Awaitable[object]]) -> object:
-    return await health()
+    return await awaitable_of("health", health, health())

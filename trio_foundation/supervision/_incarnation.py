@@ -6,18 +6,17 @@ its children still serve it. What the child raises becomes an `Exit`, and never 
 
 from __future__ import annotations
 
-import inspect
 import math
 import weakref
 from contextvars import ContextVar
 from functools import partial
-from types import CoroutineType
 from typing import Protocol, final
 
 import attrs
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
+from .._base import awaitable_of
 from .._waiting import State
 from ..telemetry import Audience, wanted
 from ._entry import Entry
@@ -386,17 +385,12 @@ class Incarnation:
 async def _call(run: Incarnation) -> None:
     """Call the child's function, where a KeyboardInterrupt may come at any point."""
     spec = run.entry.spec
-    work: object = (
+    work = (
         spec.async_fn(*spec.args, task_status=run)
         if spec.takes_task_status
         else spec.async_fn(*spec.args)
     )
-    if type(work) is not CoroutineType and not inspect.isawaitable(work):
-        name = getattr(spec.async_fn, "__qualname__", repr(spec.async_fn))
-        raise TypeError(
-            f"a child must be an async function, but {name} returned {work!r}: write async def"
-        )
-    await work
+    await awaitable_of("child", spec.async_fn, work, spec.args)
 
 
 def _less_ours(error: BaseException) -> BaseException:

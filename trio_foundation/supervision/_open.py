@@ -15,7 +15,7 @@ from ._dynamic_supervisor import DynamicSupervisor
 from ._errors import ChildExists
 from ._handle import check_spec
 from ._rules._words import AutoShutdown, Strategy
-from ._spec import ChildSpec
+from ._spec import ChildSpec, as_written
 from ._static import StaticEngine
 from ._supervisor import Supervisor
 
@@ -135,7 +135,7 @@ def open_supervisor(  # noqa: PLR0913  all but one are named
         max_restarts=max_restarts,
         within=within,
         rng=_check_rng(rng),
-        specs=check_children(children, name),
+        specs=check_children("open_supervisor", children, name),
         strategy=strategy,
         auto_shutdown=auto_shutdown,
     )
@@ -196,21 +196,19 @@ max_children=1: let a child end first, or allow more
 # Checks at the door
 
 
-def check_children(children: object, supervisor: str) -> tuple[ChildSpec, ...]:
+def check_children(caller: str, children: object, supervisor: str) -> tuple[ChildSpec, ...]:
     """Return the children of a supervisor, checked: specs, of different names."""
+    takes = f"{caller} takes a list of children"
     if isinstance(children, ChildSpec):
-        raise TypeError(
-            f"open_supervisor takes a list of children: write [{children.name}], not "
-            f"{children.name}"
-        )
+        one = as_written(children)
+        raise TypeError(f"{takes}: write [{one}], not {one}")
     if isinstance(getattr(children, "spec", None), ChildSpec):  # what serve() returns
-        raise TypeError("open_supervisor takes a list of children: write [served.spec], not served")
+        raise TypeError(f"{takes}: write [served.spec], not served")
     if not isinstance(children, Iterable):
-        raise TypeError(
-            f"open_supervisor takes a list of children, not {children!r}: write [child(async_fn)]"
-        )
+        name = getattr(children, "__name__", "async_fn")
+        raise TypeError(f"{takes}, not {children!r}: write [child({name})]")
     given = cast("Iterable[object]", children)
-    specs = tuple(check_spec("open_supervisor", spec) for spec in given)
+    specs = tuple(check_spec(caller, spec) for spec in given)
     seen: set[str] = set()
     for spec in specs:
         if spec.is_named and spec.name in seen:

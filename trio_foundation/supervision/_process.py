@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import ParamSpec, cast
 
 from .._base import Backoff, check_name, check_seconds, is_plain_function
 from ._process_run import COLLECTING, ProcessPlan, run_process
@@ -15,10 +16,29 @@ from ._spec import ChildSpec
 
 __all__ = ["process_child"]
 
+P = ParamSpec("P")
+
 # What only a shell understands.
 _SHELL = frozenset("|&;<>$`*?")
 
 
+def _takes_one_list(make: Callable[P, ChildSpec]) -> Callable[P, ChildSpec]:
+    """Say what to write, where Python would only count the arguments."""
+
+    @functools.wraps(make)
+    def check(*args: P.args, **kwargs: P.kwargs) -> ChildSpec:
+        if len(args) > 1 and all(isinstance(arg, (str, os.PathLike)) for arg in args):
+            words = [os.fsdecode(cast(str, arg)) for arg in args]
+            raise TypeError(
+                "process_child takes the program and its arguments as one list: write "
+                f"process_child({words!r})"
+            )
+        return make(*args, **kwargs)
+
+    return check
+
+
+@_takes_one_list
 def process_child(  # noqa: PLR0913  a child has that many sides, and all but one are named
     command: Sequence[str | os.PathLike[str]],
     *,

@@ -23,7 +23,7 @@ from .._base import (
 from ._resident import Resident
 from ._rules._words import Restart
 
-__all__ = ["ChildOptions", "ChildSpec", "Liveness", "child", "make_spec"]
+__all__ = ["ChildOptions", "ChildSpec", "Liveness", "as_written", "child", "make_spec"]
 
 _RESTARTS = get_args(Restart)
 
@@ -285,6 +285,15 @@ def is_supervisor(function: Callable[..., object]) -> bool:
 
 def name_of(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
+
+
+def as_written(spec: ChildSpec) -> str:
+    """Return about what the user has written to make a spec, or a word for it."""
+    function = spec.async_fn
+    is_users = isinstance(function, FunctionType) and function.__name__.isidentifier()
+    if not is_users or function.__module__.startswith("trio_foundation."):
+        return "spec"
+    return f"child({function.__name__}, ...)" if spec.args else f"child({function.__name__})"
 
 
 def _function_of(async_fn: Callable[..., object]) -> Callable[..., object]:

@@ -49,7 +49,8 @@ async def supervise(
         ...         sup.shutdown()
         >>> trio.run(main)
     """
-    async with open_supervisor(children, **options) as supervisor:
+    specs = check_children("supervise", children, options.get("name", "supervisor"))
+    async with open_supervisor(specs, **options) as supervisor:
         task_status.started(supervisor)
         await trio.sleep_forever()
 
@@ -114,7 +115,7 @@ def subtree(  # noqa: PLR0913  all but one are named
         "within": within,
         "auto_shutdown": auto_shutdown,
     }
-    specs = check_children(children, name)
+    specs = check_children("subtree", children, name)
     open_supervisor(specs, **options)  # only to refuse nonsense where it is written
     return _supervisor_spec(partial(_keep, specs, **options), name, restart, grace, significant)
 

@@ -81,7 +81,7 @@ async def test_a_supervisor_with_bound_options_is_a_supervisor(autojump_clock: C
 
 
 async def test_a_subtree_of_one_spec_without_a_list_is_explained() -> None:
-    with pytest.raises(TypeError, match=r"list of children: write \[sleep\]"):
+    with pytest.raises(TypeError, match=r"list of children: write \[child\(sleep, ...\)\]"):
         subtree(child(trio.sleep, 1), name="x")  # type: ignore[arg-type]
 
 

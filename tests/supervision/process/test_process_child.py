@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import pickle
@@ -115,6 +116,33 @@ def test_a_string_is_refused_with_the_list_that_it_should_be(command: Any, inste
     with pytest.raises(TypeError, match="no shell is asked") as refused:
         process_child(command)
     assert f"write process_child({instead}), not process_child({command!r})" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [(("gunzip", "-k"), ["gunzip", "-k"]), ((Path("serve"), "on"), ["serve", "on"])],
+    ids=["strings", "a path"],
+)
+def test_a_program_and_its_arguments_one_by_one_are_answered_with_the_list(
+    words: Any, instead: list[str]
+) -> None:
+    with pytest.raises(TypeError) as refused:
+        process_child(*words)
+    assert str(refused.value) == (
+        "process_child takes the program and its arguments as one list: write "
+        f"process_child({instead!r})"
+    )
+
+
+def test_what_else_comes_by_position_is_refused_by_python() -> None:
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+        cast("Any", process_child)(["gunzip"], "name")
+
+
+def test_what_readers_see_takes_one_argument_by_position() -> None:
+    first, *others = inspect.signature(process_child).parameters.values()
+    assert first.name == "command"
+    assert {other.kind for other in others} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize(

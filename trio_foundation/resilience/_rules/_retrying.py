@@ -11,7 +11,14 @@ from typing import Any, TypeAlias, cast, final
 
 import attrs
 
-from ..._base import Backoff, check_count, check_number, check_seconds, is_plain_function
+from ..._base import (
+    Backoff,
+    check_count,
+    check_number,
+    check_seconds,
+    is_mistake,
+    is_plain_function,
+)
 from ._leaves import leaves_of
 
 __all__ = [
@@ -181,9 +188,12 @@ def delay_before(
 def matches(
     error: Exception, errors: Errors, *, never: tuple[type[BaseException], ...] = ()
 ) -> bool:
-    """Return whether an error, or each in a group, is one of *errors*, and none of *never*."""
+    """Return whether an error, or each in a group, is one of *errors*, and none of *never*.
+
+    The mistake of a caller never is: it would come again, and is not to be hidden.
+    """
     for leaf in leaves_of(error):
-        if isinstance(leaf, never) or not isinstance(leaf, Exception):
+        if isinstance(leaf, never) or not isinstance(leaf, Exception) or is_mistake(leaf):
             return False
         is_meant = (
             isinstance(leaf, errors) if isinstance(errors, (type, tuple)) else bool(errors(leaf))

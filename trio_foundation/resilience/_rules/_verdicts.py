@@ -7,7 +7,7 @@ from typing import TypeAlias, cast, final, get_args
 
 import attrs
 
-from ..._base import check_choice, is_plain_function
+from ..._base import check_choice, is_mistake, is_plain_function
 from .._not_called import NotCalled
 from ._circuit import Verdict
 from ._leaves import leaves_of
@@ -67,7 +67,7 @@ class Judge:
         return "success" if verdicts == {"success"} else "ignored"
 
     def _of_leaf(self, leaf: BaseException) -> Verdict:
-        if not isinstance(leaf, Exception) or isinstance(leaf, self.ignores):
+        if not isinstance(leaf, Exception) or isinstance(leaf, self.ignores) or is_mistake(leaf):
             return "ignored"
         counts = self.counts
         if isinstance(counts, (type, tuple)):
