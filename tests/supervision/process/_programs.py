@@ -27,18 +27,24 @@ def children() -> set[int]:
 
     The tracker that `multiprocessing` starts once, for other tests, is not one of them.
     """
-    pids = {
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
+    listed = (path for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return {
+        int(path.name)
+        for path in listed
+        if stat_of(path)[1:2] == [str(os.getpid())]
+        and "multiprocessing.resource_tracker" not in text_of(path / "cmdline")
     }
-    return {pid for pid in pids if "multiprocessing.resource_tracker" not in command_line(pid)}
 
 
-def command_line(pid: int) -> str:
-    """Return what the process was started with: nothing for one that has ended."""
+def stat_of(process: Path) -> list[str]:
+    """Return its state, its parent, and what else the system tells of it; nothing once gone."""
+    return text_of(process / "stat").rpartition(")")[2].split()
+
+
+def text_of(file: Path) -> str:
+    """Return what is in a file of the system: nothing if its process is gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return file.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
@@ -49,11 +55,8 @@ def descriptors() -> int:
 
 def runs(pid: int) -> bool:
     """Return whether a process runs that need not be ours."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
+    stat = stat_of(Path(f"/proc/{pid}"))
+    return bool(stat) and stat[0] not in "ZX"
 
 
 @contextmanager
