@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from trio_foundation import Backoff
+from trio_foundation._base import mistake
 from trio_foundation.resilience._rules import asked_pause, leaves_of
 from trio_foundation.resilience._rules._retrying import (
     Again,
@@ -138,6 +139,11 @@ def test_a_group_is_meant_if_each_error_in_it_is() -> None:
 def test_some_errors_are_never_meant() -> None:
     assert not matches(KeyError(), Exception, never=(KeyError,))
     assert not matches(ExceptionGroup("", [KeyError(), OSError()]), Exception, never=(KeyError,))
+
+
+def test_the_mistake_of_a_caller_is_never_meant() -> None:
+    assert not matches(mistake("call takes an async function"), TypeError)
+    assert matches(TypeError("call takes an async function"), TypeError)
 
 
 def test_a_group_may_be_as_deep_as_it_likes() -> None:

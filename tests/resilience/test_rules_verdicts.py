@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from trio_foundation._base import mistake
 from trio_foundation.resilience import BulkheadFull, NotCalled, RateLimited
 from trio_foundation.resilience._rules import Judge, Verdict
 
@@ -43,6 +44,12 @@ def test_what_is_no_exception_says_nothing_even_if_it_is_named() -> None:
     judge = Judge(counts=BaseException)
     assert judge.of_error(KeyboardInterrupt()) == "ignored"
     assert judge.of_error(trio.TooSlowError()) == "failure"
+
+
+def test_the_mistake_of_a_caller_says_nothing_even_if_it_is_named() -> None:
+    judge = Judge(counts=TypeError)
+    assert judge.of_error(mistake("call takes an async function")) == "ignored"
+    assert judge.of_error(TypeError("call takes an async function")) == "failure"
 
 
 def test_a_group_is_a_success_only_if_all_of_it_is() -> None:
