@@ -50,9 +50,10 @@ VERSIONS = versions()
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
 # What takes long and says the same on each version of Python is run on the newest.
 QUICK = "not thorough"
-# Where what is around the library is another, not what it runs on: without the programs that the
-# tests start, to which that does not reach, and with a quarter of Hypothesis's examples.
-BRIEFLY = ["-m", f"not realtime and {QUICK}", "--hypothesis-profile", "brief"]
+# Where what is around the library is another, not what it runs on: with a quarter of Hypothesis's
+# examples, and of what takes real time only what such a world could change.
+BRIEF = ["--hypothesis-profile", "brief"]
+BRIEFLY = ["-m", f"(not realtime or everywhere) and {QUICK}", *BRIEF]
 # All tests but those that look at programs, at other libraries and at the benchmarks: these have
 # sessions of their own.
 LIBRARY = [
@@ -176,7 +177,7 @@ def tests(session: nox.Session) -> None:
     if session.python != NEWEST:
         everything += ["-m", QUICK]
     if session.python not in (OLDEST, NEWEST):
-        everything += ["--hypothesis-profile", "brief"]
+        everything += BRIEF
     if session.python != OLDEST:
         pytest(session, *everything)
         return
@@ -206,7 +207,7 @@ def tests_loose_groups(session: nox.Session) -> None:
     """Run the tests with ``strict_exception_groups=False``, as some programs still do."""
     install(session, "test")
     leave_the_source_tree(session, *TESTS)
-    pytest(session, *LIBRARY, "--trio-run", "loose_groups", *BRIEFLY)
+    pytest(session, *LIBRARY, "--trio-run", "loose_groups", "-m", QUICK, *BRIEF)
 
 
 @nox.session(requires=["build"])

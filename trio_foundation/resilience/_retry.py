@@ -146,7 +146,7 @@ async def retry(  # noqa: PLR0913  all but two are named
         name=name,
         rng=rng,
     )
-    return await _retry("retry", policy, async_fn, args)
+    return await _attempts_of(policy, async_fn, args).make()
 
 
 @overload
@@ -196,7 +196,7 @@ def retrying(async_fn: Callable[P, Awaitable[R]] | None = None, /, **options: An
         @functools.wraps(async_fn)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = functools.partial(async_fn, *args, **kwargs)
-            return await _retry("retry", policy, bound, ())
+            return await _attempts_of(policy, bound, ()).make()
 
         return call
 
@@ -278,11 +278,11 @@ class Retry:
             As in `retry`.
         """
         check_async_fn("call", async_fn, args)
-        return await _retry("call", self, async_fn, args)
+        return await Attempts("call", self._policy, async_fn, args).make()
 
 
-async def _retry(
-    caller: str, retry: Retry, async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]
-) -> R:
+def _attempts_of(
+    retry: Retry, async_fn: Callable[..., Awaitable[R]], args: tuple[object, ...]
+) -> Attempts[R]:
     policy = retry._policy  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return await Attempts(caller, policy, async_fn, args).make()
+    return Attempts("retry", policy, async_fn, args)

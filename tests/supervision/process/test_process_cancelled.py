@@ -28,7 +28,7 @@ from trio_foundation.supervision import (
 
 from ._programs import children, descriptors, hearing
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.everywhere]
 
 # It says that it is ready, says more, and ends.
 BRIEF = ["sh", "-c", "echo ready; echo more >&2"]

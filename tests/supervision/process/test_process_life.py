@@ -43,7 +43,7 @@ from trio_foundation.telemetry import subscribe
 
 from ._programs import DEAF, WAIT, children, descriptors, hearing, python, runs
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.everywhere]
 
 # Longer than any test, in seconds.
 LONG = 60.0
